@@ -1,0 +1,61 @@
+//! A promise is worth what the disk was told. Start refuses a server that confirms before it writes.
+
+use sqlx::Row as _;
+
+use super::{Db, Result};
+
+/// What is wrong with the server's settings, one sentence each.
+#[derive(Debug, thiserror::Error)]
+#[error("the database server is not safe for orders: {}", .0.join("; "))]
+pub struct Unsafe(pub Vec<String>);
+
+const MIN_PACKET: i64 = 16 * 1024 * 1024;
+
+/// Answers `Err(Unsafe)` inside `Ok` when the server's settings would lose or corrupt accepted orders:
+/// commits not flushed, a binary log not synced or statement-based, CHECK not enforced, packets too small.
+pub async fn refuse_unsafe(db: &Db) -> Result<std::result::Result<(), Unsafe>> {
+    let mut conn = db.connect().await?;
+    let row = sqlx::query(
+        "select cast(@@innodb_flush_log_at_trx_commit as signed) as flush, \
+         cast(@@sync_binlog as signed) as sync_binlog, \
+         cast(@@log_bin as signed) as log_bin, \
+         cast(@@binlog_format as char) as binlog_format, \
+         cast(@@max_allowed_packet as signed) as packet, \
+         cast(@@version as char) as version",
+    )
+    .fetch_one(&mut conn)
+    .await?;
+    let mut wrong = Vec::new();
+    if row.try_get::<i64, _>("flush")? != 1 {
+        wrong.push("innodb_flush_log_at_trx_commit must be 1".to_owned());
+    }
+    let binlog = row.try_get::<i64, _>("log_bin")? == 1;
+    if binlog && row.try_get::<i64, _>("sync_binlog")? != 1 {
+        wrong.push("sync_binlog must be 1 while the binary log is on".to_owned());
+    }
+    if binlog && row.try_get::<String, _>("binlog_format")?.eq_ignore_ascii_case("statement") {
+        wrong.push("binlog_format must not be STATEMENT".to_owned());
+    }
+    if row.try_get::<i64, _>("packet")? < MIN_PACKET {
+        wrong.push("max_allowed_packet must be at least 16 MiB".to_owned());
+    }
+    let version: String = row.try_get("version")?;
+    if !enforces_checks(&version, &mut conn).await? {
+        wrong.push(format!("CHECK constraints are not enforced by {version}"));
+    }
+    Ok(if wrong.is_empty() { Ok(()) } else { Err(Unsafe(wrong)) })
+}
+
+/// `MySQL` enforces them from 8.0.16, `MariaDB` unless `check_constraint_checks` is off.
+async fn enforces_checks(version: &str, conn: &mut sqlx::MySqlConnection) -> Result<bool> {
+    if version.to_ascii_lowercase().contains("mariadb") {
+        let on: i64 = sqlx::query_scalar("select cast(@@check_constraint_checks as signed)")
+            .fetch_one(conn)
+            .await?;
+        return Ok(on == 1);
+    }
+    let mut numbers = version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    let version =
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    Ok(version >= (8, 0, 16))
+}

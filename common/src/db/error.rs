@@ -1,0 +1,100 @@
+//! What can go wrong with the database, and what each kind of trouble asks for.
+
+use sqlx::mysql::MySqlDatabaseError;
+
+/// The outcome of a database operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A database operation did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server or the connection refused.
+    #[error("the database refused or could not be reached")]
+    Sqlx(#[from] sqlx::Error),
+    /// No answer in time; the outcome is unknown.
+    #[error("the database did not answer in time")]
+    TimedOut,
+    /// COMMIT was sent and its answer was lost; it may or may not have happened.
+    #[error("the outcome of a commit is unknown")]
+    CommitUnknown(#[source] Box<Error>),
+    /// A statement touched another number of rows than it had to; the transaction must roll back.
+    #[error("{what} touched {touched} rows instead of {expected}")]
+    RowCount {
+        /// The statement, in words.
+        what: &'static str,
+        /// How many rows it had to touch.
+        expected: u64,
+        /// How many it touched.
+        touched: u64,
+    },
+    /// A row holds what no code of ours writes.
+    #[error("impossible row: {0}")]
+    Impossible(String),
+    /// The unit of work panicked.
+    #[error("a unit of work panicked")]
+    Panicked,
+}
+
+/// What went wrong decides what is done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Deadlock, lost connection, read-only server, unknown commit: run the whole unit again.
+    Rerun,
+    /// A row was held by somebody else for too long (1205). Only the statement was rolled back.
+    LockWait,
+    /// A unique key is taken (1062).
+    Duplicate,
+    /// Anything else: it would fail again.
+    Permanent,
+}
+
+/// Server errors that another try may outlive: deadlock, changed since read, too many connections,
+/// shutting down, killed, read only.
+const RERUN: [u16; 11] = [1213, 1020, 1040, 1053, 1927, 2006, 2013, 1290, 1792, 1836, 3169];
+const LOCK_WAIT: [u16; 2] = [1205, 3572];
+const DUPLICATE: u16 = 1062;
+
+impl Error {
+    /// What this error asks for.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::TimedOut | Self::CommitUnknown(_) => Trouble::Rerun,
+            Self::RowCount { .. } | Self::Impossible(_) | Self::Panicked => Trouble::Permanent,
+            Self::Sqlx(sqlx::Error::Database(error)) => {
+                let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+                match number {
+                    Some(DUPLICATE) => Trouble::Duplicate,
+                    Some(number) if LOCK_WAIT.contains(&number) => Trouble::LockWait,
+                    Some(number) if RERUN.contains(&number) => Trouble::Rerun,
+                    _ => Trouble::Permanent,
+                }
+            }
+            Self::Sqlx(
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::BeginFailed
+                | sqlx::Error::WorkerCrashed,
+            ) => Trouble::Rerun,
+            Self::Sqlx(_) => Trouble::Permanent,
+        }
+    }
+
+    /// Whether a COMMIT may have happened although it was not confirmed.
+    pub fn commit_is_unknown(&self) -> bool {
+        matches!(self, Self::CommitUnknown(_))
+    }
+}
+
+/// Refuses a statement that touched another number of rows than `expected`; the caller rolls back.
+/// (The driver asks the server for found rows, so an update that changes nothing counts as touched.)
+pub fn touched(
+    what: &'static str,
+    expected: usize,
+    outcome: &sqlx::mysql::MySqlQueryResult,
+) -> Result<()> {
+    let (expected, touched) = (expected as u64, outcome.rows_affected());
+    if expected == touched { Ok(()) } else { Err(Error::RowCount { what, expected, touched }) }
+}

@@ -1,0 +1,12 @@
+//! The shop: a room per concept (user, catalogue, stock, cart, checkout, order, payment) and its doors to
+//! the database and the broker. `api` and `worker` both build on it and never see each other.
+
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod id;
+pub mod log;
+pub mod money;
+pub mod order;
+pub mod retry;
+pub mod trace;

@@ -1,0 +1,5 @@
+//! An order: what a worker made of a checkout, and its life.
+
+pub mod status;
+
+pub use status::{Applied, IllegalMove, Move, Status};
