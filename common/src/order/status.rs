@@ -210,7 +210,7 @@ mod tests {
 
     /// Every status against every move: `->` leads on, `=` is there already, `.` is not allowed.
     const PICTURE: &str = "\
-                Reserve      Reject       Pay          FailPayment  Cancel       Pack         Ship         Deliver
+status          Reserve      Reject       Pay          FailPayment  Cancel       Pack         Ship         Deliver
 accepted        ->reserved   ->rejected   .            .            ->cancelled  .            .            .
 reserved        =            .            ->paid       ->payment_failed ->cancelled  .            .            .
 paid            .            .            =            .            ->cancelled  ->packed     .            .
@@ -224,7 +224,7 @@ cancelled       .            .            .            .            =           
 
     #[test]
     fn the_moves_look_like_this() {
-        let mut picture = format!("{:16}", "");
+        let mut picture = format!("{:16}", "status");
         for step in Move::ALL {
             let _ = write!(picture, "{:13}", format!("{step:?}"));
         }
