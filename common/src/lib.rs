@@ -9,5 +9,7 @@ pub mod id;
 pub mod log;
 pub mod money;
 pub mod order;
+pub mod payment;
 pub mod retry;
+pub mod stock;
 pub mod trace;

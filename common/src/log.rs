@@ -31,7 +31,12 @@ pub fn start(format: Format, filter: &str) {
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE);
     // A second start (tests in one process) keeps the first.
     let _ = match format {
-        Format::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+        Format::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init(),
         Format::Pretty => lines.with_target(false).try_init(),
     };
 }

@@ -78,9 +78,9 @@ pub fn line_total(price: i64, quantity: u32) -> Option<i64> {
 
 /// The sum of `(price, quantity)` lines in minor units; `None` when it does not fit.
 pub fn total(lines: impl IntoIterator<Item = (i64, u32)>) -> Option<i64> {
-    lines.into_iter().try_fold(0_i64, |sum, (price, quantity)| {
-        sum.checked_add(line_total(price, quantity)?)
-    })
+    lines
+        .into_iter()
+        .try_fold(0_i64, |sum, (price, quantity)| sum.checked_add(line_total(price, quantity)?))
 }
 
 #[cfg(test)]

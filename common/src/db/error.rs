@@ -61,7 +61,8 @@ impl Error {
             Self::TimedOut | Self::CommitUnknown(_) => Trouble::Rerun,
             Self::RowCount { .. } | Self::Impossible(_) | Self::Panicked => Trouble::Permanent,
             Self::Sqlx(sqlx::Error::Database(error)) => {
-                let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+                let number =
+                    error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
                 match number {
                     Some(DUPLICATE) => Trouble::Duplicate,
                     Some(number) if LOCK_WAIT.contains(&number) => Trouble::LockWait,

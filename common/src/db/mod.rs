@@ -53,7 +53,9 @@ impl Db {
             .test_before_acquire(false)
             .before_acquire(|conn, meta| {
                 Box::pin(async move {
-                    if meta.idle_for > Duration::from_secs(5) { conn.ping().await? }
+                    if meta.idle_for > Duration::from_secs(5) {
+                        conn.ping().await?
+                    }
                     Ok(true)
                 })
             })
@@ -74,7 +76,10 @@ impl Db {
             settle_session(&mut conn).await?;
             Ok::<_, sqlx::Error>(conn)
         };
-        tokio::time::timeout(CONNECT, connecting).await.map_err(|_| Error::TimedOut)?.map_err(Error::from)
+        tokio::time::timeout(CONNECT, connecting)
+            .await
+            .map_err(|_| Error::TimedOut)?
+            .map_err(Error::from)
     }
 
     /// As [`Db::connect`], for a lane: the server ends the session after 15 idle seconds, and with it
@@ -89,7 +94,9 @@ impl Db {
     /// Answers when the database does, within 3 seconds.
     pub async fn ping(&self) -> Result<()> {
         let asking = sqlx::query("select 1").execute(&self.pool);
-        tokio::time::timeout(Duration::from_secs(3), asking).await.map_err(|_| Error::TimedOut)??;
+        tokio::time::timeout(Duration::from_secs(3), asking)
+            .await
+            .map_err(|_| Error::TimedOut)??;
         Ok(())
     }
 

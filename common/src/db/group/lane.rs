@@ -82,7 +82,10 @@ impl<U: Unit> Lane<U> {
     }
 
     /// Runs the batch until it is committed, fails for good, or its patience ends.
-    async fn commit(&mut self, part: &[Ticket<U>]) -> std::result::Result<Slots<U::Answer>, Outcome> {
+    async fn commit(
+        &mut self,
+        part: &[Ticket<U>],
+    ) -> std::result::Result<Slots<U::Answer>, Outcome> {
         let give_up = Instant::now() + self.limits.patience;
         let mut waits = Backoff::reconnect();
         let mut locks = Locks::Wait;
@@ -121,7 +124,8 @@ impl<U: Unit> Lane<U> {
         let in_step = AtomicBool::new(true);
         let working = async {
             let mut slots = Slots::empty(members.len());
-            let mut tx = conn.begin().await.inspect_err(|_| in_step.store(false, Ordering::Relaxed))?;
+            let mut tx =
+                conn.begin().await.inspect_err(|_| in_step.store(false, Ordering::Relaxed))?;
             if let Err(error) = self.unit.write(&mut tx, &members, locks, &mut slots).await {
                 in_step.store(tx.rollback().await.is_ok(), Ordering::Relaxed);
                 return Err(error);
@@ -148,7 +152,12 @@ impl<U: Unit> Lane<U> {
         }
         if outcome.is_ok() {
             let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::debug!(unit = U::NAME, members = members.len(), duration_ms = took, "committed a batch");
+            tracing::debug!(
+                unit = U::NAME,
+                members = members.len(),
+                duration_ms = took,
+                "committed a batch"
+            );
         }
         outcome
     }
@@ -186,4 +195,3 @@ enum Outcome {
     Permanent(Error),
     Refused(Refused),
 }
-

@@ -1,0 +1,360 @@
+//! The rows of payments and the log of calls without a verdict. Only this file writes these tables.
+//!
+//! The order's row guards the payment's status. The lease (`owner`, `lease_until`) says who may ask the
+//! gateway; it is taken on the payment's own row, after the orders and before the stock in the lock order.
+//! `wake_at` is null exactly when the payment has ended.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::{MySqlConnection, Row as _};
+
+use super::PaymentStatus;
+use crate::db::batch::{self, Locks, touched};
+use crate::db::{Error, Result, Tx};
+use crate::id::{OrderId, OwnerId, PaymentId};
+
+/// A payment's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// The gateway's key for every attempt.
+    pub id: PaymentId,
+    /// Its order.
+    pub order_id: OrderId,
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// The token of the payment method.
+    pub method: String,
+    /// Minor units.
+    pub amount: i64,
+    /// Calls that ended without a verdict.
+    pub attempts: u32,
+    /// Whether somebody's lease still runs.
+    pub leased: bool,
+    /// How long ago it was created, by the database's clock.
+    pub age: Duration,
+}
+
+/// A payment as reserve creates it: pending, and leased to the reserving worker.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPayment<'a> {
+    /// Its id.
+    pub id: PaymentId,
+    /// Its order.
+    pub order_id: OrderId,
+    /// The token of the payment method.
+    pub method: &'a str,
+    /// Minor units.
+    pub amount: i64,
+}
+
+/// What a stage writes to a payment whose order it has locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaymentChange<'a> {
+    /// The gateway's verdict: captured.
+    Captured,
+    /// The gateway's verdict: declined, and why.
+    Declined(&'a str),
+    /// To be voided, by this owner first; its lease starts now.
+    VoidDue,
+    /// The gateway confirmed the void.
+    Voided,
+    /// No verdict: the lease is given back and the payment sleeps this long.
+    Later(Duration),
+}
+
+fn payment(row: &sqlx::mysql::MySqlRow) -> Result<Payment> {
+    let status: &str = row.try_get("status")?;
+    let age: i64 = row.try_get("age")?;
+    Ok(Payment {
+        id: row.try_get("id")?,
+        order_id: row.try_get("order_id")?,
+        status: PaymentStatus::from_str(status)
+            .map_err(|_| Error::Impossible(format!("a payment with status {status}")))?,
+        method: row.try_get("method")?,
+        amount: row.try_get("amount")?,
+        attempts: u32::try_from(row.try_get::<i32, _>("attempts")?).unwrap_or(0),
+        leased: row.try_get::<i64, _>("leased")? == 1,
+        age: Duration::from_micros(u64::try_from(age).unwrap_or(0)),
+    })
+}
+
+/// The payments of these orders, where they have one, without a lock: the order's row guards them.
+pub async fn of_orders(tx: &mut Tx<'_>, orders: &[OrderId]) -> Result<Vec<Payment>> {
+    if orders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(
+        "select t.id, t.order_id, t.status, t.method, t.amount, t.attempts, \
+           (t.lease_until is not null and t.lease_until > now(6)) as leased, \
+           timestampdiff(microsecond, t.created_at, now(6)) as age \
+         from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
+         straight_join payments t on t.order_id = unhex(j.id)",
+    )
+    .bind(batch::ids(orders.iter().map(|id| id.uuid())))
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(payment).collect()
+}
+
+crate::lock_by_id!(
+    LOCK,
+    LOCK_SKIP,
+    "t.id, t.order_id, t.status, t.method, t.amount, t.attempts, \
+     (t.lease_until is not null and t.lease_until > now(6)) as leased, \
+     timestampdiff(microsecond, t.created_at, now(6)) as age",
+    "payments",
+    "id"
+);
+
+/// Takes the lease of those unfinished payments that nobody holds, and answers them; the others are held
+/// or ended. With [`Locks::Skip`] rows that others have locked count as held.
+pub async fn win_leases(
+    tx: &mut Tx<'_>,
+    owner: OwnerId,
+    lease: Duration,
+    ids: &[PaymentId],
+    locks: Locks,
+) -> Result<Vec<Payment>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(locks.choose(LOCK, LOCK_SKIP))
+        .bind(batch::ids(ids.iter().map(|id| id.uuid())))
+        .fetch_all(&mut **tx)
+        .await?;
+    let mut free: Vec<Payment> = rows.iter().map(payment).collect::<Result<_>>()?;
+    free.retain(|payment| payment.status.is_unfinished() && !payment.leased);
+    if free.is_empty() {
+        return Ok(free);
+    }
+    let outcome = sqlx::query(
+        "update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
+         straight_join payments t on t.id = unhex(j.id) \
+         set t.owner = ?, t.lease_until = now(6) + interval ? microsecond, t.wake_at = t.lease_until",
+    )
+    .bind(batch::ids(free.iter().map(|payment| payment.id.uuid())))
+    .bind(owner)
+    .bind(micros(lease))
+    .execute(&mut **tx)
+    .await?;
+    touched("lease payments", free.len(), &outcome)?;
+    Ok(free)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[derive(Serialize)]
+struct NewJson<'a> {
+    id: String,
+    order_id: String,
+    method: &'a str,
+    amount: i64,
+}
+
+/// Creates the payments, leased to this owner; the end of the lease is their wake-up.
+pub async fn insert(
+    tx: &mut Tx<'_>,
+    owner: OwnerId,
+    lease: Duration,
+    payments: &[NewPayment<'_>],
+) -> Result<()> {
+    if payments.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = payments
+        .iter()
+        .map(|payment| NewJson {
+            id: payment.id.hex(),
+            order_id: payment.order_id.hex(),
+            method: payment.method,
+            amount: payment.amount,
+        })
+        .collect();
+    let outcome = sqlx::query(
+        "insert into payments \
+           (id, order_id, status, method, amount, owner, lease_until, wake_at, created_at, updated_at) \
+         select unhex(j.id), unhex(j.order_id), 'pending', j.method, j.amount, ?, \
+           now(6) + interval ? microsecond, now(6) + interval ? microsecond, now(6), now(6) \
+         from json_table(?, '$[*]' columns ( \
+           id char(32) character set ascii path '$.id', \
+           order_id char(32) character set ascii path '$.order_id', \
+           method varchar(64) character set ascii collate ascii_bin path '$.method', \
+           amount bigint path '$.amount')) j",
+    )
+    .bind(owner)
+    .bind(micros(lease))
+    .bind(micros(lease))
+    .bind(batch::json(&rows))
+    .execute(&mut **tx)
+    .await?;
+    touched("insert payments", rows.len(), &outcome)
+}
+
+#[derive(Serialize)]
+struct ChangeJson<'a> {
+    id: String,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decline_reason: Option<&'a str>,
+    /// Microseconds of lease from now; 0 gives it back.
+    lease: i64,
+    /// Microseconds until the wake-up; -1 for never.
+    wake: i64,
+}
+
+/// Saves one change for each of the payments; the caller has locked their orders.
+pub async fn save(
+    tx: &mut Tx<'_>,
+    owner: OwnerId,
+    lease: Duration,
+    changes: &[(&Payment, PaymentChange<'_>)],
+) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> =
+        changes.iter().map(|(payment, change)| change_json(payment, *change, lease)).collect();
+    let outcome = sqlx::query(
+        "update json_table(?, '$[*]' columns ( \
+           id char(32) character set ascii path '$.id', \
+           status varchar(16) character set ascii collate ascii_bin path '$.status', \
+           decline_reason varchar(64) character set ascii collate ascii_bin path '$.decline_reason', \
+           lease bigint path '$.lease', \
+           wake bigint path '$.wake')) j \
+         straight_join payments t on t.id = unhex(j.id) \
+         set t.status = j.status, \
+           t.decline_reason = coalesce(j.decline_reason, t.decline_reason), \
+           t.owner = if(j.lease > 0, ?, null), \
+           t.lease_until = if(j.lease > 0, now(6) + interval j.lease microsecond, null), \
+           t.wake_at = if(j.wake >= 0, now(6) + interval j.wake microsecond, null), \
+           t.updated_at = now(6)",
+    )
+    .bind(batch::json(&rows))
+    .bind(owner)
+    .execute(&mut **tx)
+    .await?;
+    touched("save payments", rows.len(), &outcome)
+}
+
+fn change_json<'a>(
+    payment: &Payment,
+    change: PaymentChange<'a>,
+    lease: Duration,
+) -> ChangeJson<'a> {
+    let (status, decline_reason, lease, wake) = match change {
+        PaymentChange::Captured => (PaymentStatus::Captured, None, 0, -1),
+        PaymentChange::Declined(reason) => (PaymentStatus::Declined, Some(reason), 0, -1),
+        PaymentChange::VoidDue => (PaymentStatus::VoidDue, None, micros(lease), micros(lease)),
+        PaymentChange::Voided => (PaymentStatus::Voided, None, 0, -1),
+        PaymentChange::Later(delay) => (payment.status, None, 0, micros(delay)),
+    };
+    ChangeJson { id: payment.id.hex(), status: status.as_str(), decline_reason, lease, wake }
+}
+
+/// Logs calls that ended without a verdict and counts them; the caller has locked their orders.
+pub async fn log_attempts(
+    tx: &mut Tx<'_>,
+    attempts: &[(&Payment, &'static str, &str)],
+) -> Result<()> {
+    for (payment, call, outcome) in attempts {
+        let attempt = payment.attempts + 1;
+        let counted = sqlx::query("update payments set attempts = ? where id = ?")
+            .bind(attempt)
+            .bind(payment.id)
+            .execute(&mut **tx)
+            .await?;
+        touched("count an attempt", 1, &counted)?;
+        sqlx::query(
+            "insert into payment_attempts (payment_id, attempt, call_kind, outcome, at) \
+             values (?, ?, ?, ?, now(6))",
+        )
+        .bind(payment.id)
+        .bind(attempt)
+        .bind(*call)
+        .bind(*outcome)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// An unfinished payment whose time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuePayment {
+    /// The payment's order.
+    pub order_id: OrderId,
+    /// The request that its checkout came with.
+    pub request_id: String,
+}
+
+/// Up to `limit` payments whose wake-up has come; each one's next is moved on, 30 s doubling to 10 min.
+pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<DuePayment>> {
+    let rows = sqlx::query(
+        "select t.id, t.order_id \
+         from payments t force index (payments_wake) \
+         where t.wake_at <= now(6) \
+         order by t.wake_at \
+         limit ? \
+         for update skip locked",
+    )
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<PaymentId> =
+        rows.iter().map(|row| row.try_get("id")).collect::<sqlx::Result<_>>()?;
+    let outcome = sqlx::query(
+        "update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
+         straight_join payments t on t.id = unhex(j.id) \
+         set t.wake_at = now(6) + interval least(30 * pow(2, least(t.wakes, 10)), 600) second, \
+           t.wakes = t.wakes + 1",
+    )
+    .bind(batch::ids(ids.iter().map(|id| id.uuid())))
+    .execute(&mut **tx)
+    .await?;
+    touched("move payments' wake-ups on", ids.len(), &outcome)?;
+    let due = sqlx::query(
+        "select c.order_id, c.request_id \
+         from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
+         straight_join payments t on t.id = unhex(j.id) \
+         straight_join checkouts c on c.order_id = t.order_id",
+    )
+    .bind(batch::ids(ids.iter().map(|id| id.uuid())))
+    .fetch_all(&mut **tx)
+    .await?;
+    due.iter()
+        .map(|row| {
+            Ok(DuePayment {
+                order_id: row.try_get("order_id")?,
+                request_id: row.try_get("request_id")?,
+            })
+        })
+        .collect()
+}
+
+/// Wakes every unfinished payment now; answers how many.
+pub async fn wake_all_unfinished(tx: &mut Tx<'_>) -> Result<u64> {
+    let outcome =
+        sqlx::query("update payments set wake_at = now(6) where status in ('pending', 'void_due')")
+            .execute(&mut **tx)
+            .await?;
+    Ok(outcome.rows_affected())
+}
+
+/// Wakes the order's payment now if it is unfinished; answers whether it is.
+pub async fn wake(conn: &mut MySqlConnection, order: OrderId) -> Result<bool> {
+    let outcome = sqlx::query(
+        "update payments set wake_at = now(6) \
+         where order_id = ? and status in ('pending', 'void_due')",
+    )
+    .bind(order)
+    .execute(conn)
+    .await?;
+    Ok(outcome.rows_affected() > 0)
+}
