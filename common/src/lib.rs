@@ -1,6 +1,8 @@
 //! The shop: a room per concept (user, catalogue, stock, cart, checkout, order, payment) and its doors to
 //! the database and the broker. `api` and `worker` both build on it and never see each other.
 
+pub mod cancellation;
+pub mod cart;
 pub mod checkout;
 pub mod clock;
 pub mod config;

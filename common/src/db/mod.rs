@@ -13,6 +13,7 @@ mod error;
 pub mod group;
 mod migrate;
 mod unit;
+pub mod wake;
 
 pub use durability::{Unsafe, refuse_unsafe};
 pub use error::{Error, Result, Trouble};

@@ -1,0 +1,5 @@
+//! A wish to cancel an order: asked for by the buyer or an admin, decided by a worker exactly once.
+
+pub mod store;
+
+pub use store::{Cancellation, Outcome};

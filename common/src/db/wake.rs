@@ -1,0 +1,72 @@
+//! What the tables with a `wake_at` have in common: when the next wake-up comes, and how their rows are read.
+//! (The statements are each table's own, because SQL texts are constants.)
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::MySqlConnection;
+
+use super::{Error, Result};
+use crate::id::OrderId;
+use crate::trace::RequestId;
+
+const FIRST_SECONDS: u32 = 30;
+const LONGEST_SECONDS: u32 = 600;
+
+/// The next wake-up of a row, in a batch parameter.
+#[derive(Debug, Serialize)]
+pub struct Next {
+    id: String,
+    delay: u32,
+}
+
+impl Next {
+    /// The wake-up after one that found this many before it.
+    pub fn after(id: OrderId, wakes: i32) -> Self {
+        Self { id: id.hex(), delay: delay_seconds(wakes) }
+    }
+}
+
+/// 30 s, doubling to 10 minutes.
+pub fn delay_seconds(wakes: i32) -> u32 {
+    let doublings = u32::try_from(wakes).unwrap_or(0).min(10);
+    (FIRST_SECONDS << doublings).min(LONGEST_SECONDS)
+}
+
+/// A delay as the `interval ? microsecond` of a statement.
+pub fn micros(delay: Duration) -> i64 {
+    i64::try_from(delay.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A stored request id; no code of ours writes another text.
+pub fn request_id(text: String) -> Result<RequestId> {
+    RequestId::try_from(text).map_err(|error| Error::Impossible(error.to_string()))
+}
+
+/// A stored count, which is never negative.
+pub fn count(stored: i32) -> Result<u32> {
+    u32::try_from(stored).map_err(|_| Error::Impossible(format!("a count of {stored}")))
+}
+
+/// Runs a limited update until it touches nothing, and answers how many rows it touched.
+pub(crate) async fn until_done(conn: &mut MySqlConnection, update: &'static str) -> Result<u64> {
+    let mut all = 0;
+    loop {
+        match sqlx::query(update).execute(&mut *conn).await?.rows_affected() {
+            0 => return Ok(all),
+            some => all += some,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wake_ups_double_from_half_a_minute_to_ten_minutes() {
+        let delays: Vec<_> = (0..8).map(delay_seconds).collect();
+        assert_eq!(delays, [30, 60, 120, 240, 480, 600, 600, 600]);
+        assert_eq!(delay_seconds(i32::MAX), 600);
+    }
+}
