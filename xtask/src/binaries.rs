@@ -1,0 +1,61 @@
+//! Builds and finds the product's programs.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::progress::Progress;
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// A call of the cargo that built this program, in the repository.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root());
+    command
+}
+
+/// The path of one of our programs, next to the running one or (from a test) one folder up: of the
+/// same profile, in the same target folder.
+pub fn path(name: &str) -> Result<PathBuf> {
+    Ok(folder()?.join(name))
+}
+
+/// The target folder that holds the running program.
+pub fn target() -> Result<PathBuf> {
+    folder()?.parent().map(Into::into).context("the running program is in no target folder")
+}
+
+/// Builds the API and the worker in the profile of the running program.
+pub fn build(progress: Progress) -> Result<()> {
+    let packages = ["-p", "ordermill-api", "-p", "ordermill-worker"];
+    progress.loud_step("Building the API and the worker", || cargo_build(packages))
+}
+
+/// Runs `cargo build` with these arguments in the profile of the running program.
+pub fn cargo_build(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<()> {
+    let mut command = cargo();
+    command.arg("build").args(arguments);
+    if folder()?.file_name() == Some(OsStr::new("release")) {
+        command.arg("--release");
+    }
+    let status = command.status().context("cannot run cargo")?;
+    if !status.success() {
+        bail!("cargo build failed ({status})");
+    }
+    Ok(())
+}
+
+fn folder() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let folder = program.parent().context("the running program is in no folder")?;
+    let is_test = folder.file_name() == Some(OsStr::new("deps"));
+    let folder = if is_test { folder.parent().unwrap_or(folder) } else { folder };
+    Ok(folder.to_owned())
+}
