@@ -12,8 +12,9 @@ use sqlx::{MySqlConnection, Row as _};
 
 use super::PaymentStatus;
 use crate::db::batch::{self, Locks, touched};
-use crate::db::{Error, Result, Tx};
+use crate::db::{Error, Result, Tx, wake};
 use crate::id::{OrderId, OwnerId, PaymentId};
+use crate::trace::RequestId;
 
 /// A payment's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,15 +137,11 @@ pub async fn win_leases(
     )
     .bind(batch::ids(free.iter().map(|payment| payment.id.uuid())))
     .bind(owner)
-    .bind(micros(lease))
+    .bind(wake::micros(lease))
     .execute(&mut **tx)
     .await?;
     touched("lease payments", free.len(), &outcome)?;
     Ok(free)
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[derive(Serialize)]
@@ -186,8 +183,8 @@ pub async fn insert(
            amount bigint path '$.amount')) j",
     )
     .bind(owner)
-    .bind(micros(lease))
-    .bind(micros(lease))
+    .bind(wake::micros(lease))
+    .bind(wake::micros(lease))
     .bind(batch::json(&rows))
     .execute(&mut **tx)
     .await?;
@@ -248,9 +245,11 @@ fn change_json<'a>(
     let (status, decline_reason, lease, wake) = match change {
         PaymentChange::Captured => (PaymentStatus::Captured, None, 0, -1),
         PaymentChange::Declined(reason) => (PaymentStatus::Declined, Some(reason), 0, -1),
-        PaymentChange::VoidDue => (PaymentStatus::VoidDue, None, micros(lease), micros(lease)),
+        PaymentChange::VoidDue => {
+            (PaymentStatus::VoidDue, None, wake::micros(lease), wake::micros(lease))
+        }
         PaymentChange::Voided => (PaymentStatus::Voided, None, 0, -1),
-        PaymentChange::Later(delay) => (payment.status, None, 0, micros(delay)),
+        PaymentChange::Later(delay) => (payment.status, None, 0, wake::micros(delay)),
     };
     ChangeJson { id: payment.id.hex(), status: status.as_str(), decline_reason, lease, wake }
 }
@@ -282,24 +281,44 @@ pub async fn log_attempts(
     Ok(())
 }
 
-/// An unfinished payment whose time has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DuePayment {
-    /// The payment's order.
-    pub order_id: OrderId,
-    /// The request that its checkout came with.
-    pub request_id: String,
+/// Puts an unfinished payment off after a failure to write its outcome; the pause follows from how many
+/// calls and failures there were. Answers that number, or `None` when the payment has ended.
+pub async fn put_off_failed(
+    conn: &mut MySqlConnection,
+    order: OrderId,
+    pause: fn(u32) -> Duration,
+) -> Result<Option<u32>> {
+    let attempts: Option<i32> = sqlx::query_scalar(
+        "select attempts from payments where order_id = ? and status in ('pending', 'void_due')",
+    )
+    .bind(order)
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(attempts) = attempts else { return Ok(None) };
+    let attempts = wake::count(attempts)? + 1;
+    sqlx::query(
+        "update payments \
+         set attempts = ?, owner = null, lease_until = null, wake_at = now(6) + interval ? microsecond \
+         where order_id = ? and status in ('pending', 'void_due')",
+    )
+    .bind(attempts)
+    .bind(wake::micros(pause(attempts)))
+    .bind(order)
+    .execute(conn)
+    .await?;
+    Ok(Some(attempts))
 }
 
-/// Up to `limit` payments whose wake-up has come; each one's next is moved on, 30 s doubling to 10 min.
-pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<DuePayment>> {
-    let rows = sqlx::query(
-        "select t.id, t.order_id \
-         from payments t force index (payments_wake) \
-         where t.wake_at <= now(6) \
-         order by t.wake_at \
-         limit ? \
-         for update skip locked",
+/// Up to `limit` unfinished payments whose wake-up has come, with the request that each checkout came with;
+/// the next wake-up of each is moved on, 30 s doubling to 10 min.
+pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)>> {
+    let rows: Vec<(OrderId, String, i32)> = sqlx::query_as(
+        "select t.order_id, c.request_id, t.wakes \
+         from ( \
+           select id from payments force index (payments_wake) \
+           where wake_at <= now(6) order by wake_at limit ? for update skip locked) d \
+         straight_join payments t on t.id = d.id \
+         straight_join checkouts c on c.order_id = t.order_id",
     )
     .bind(limit)
     .fetch_all(&mut **tx)
@@ -307,44 +326,28 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<DuePayment>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<PaymentId> =
-        rows.iter().map(|row| row.try_get("id")).collect::<sqlx::Result<_>>()?;
+    let moves: Vec<_> = rows.iter().map(|(id, _, wakes)| wake::Next::after(*id, *wakes)).collect();
     let outcome = sqlx::query(
-        "update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join payments t on t.id = unhex(j.id) \
-         set t.wake_at = now(6) + interval least(30 * pow(2, least(t.wakes, 10)), 600) second, \
-           t.wakes = t.wakes + 1",
+        "update json_table(?, '$[*]' columns ( \
+           id char(32) character set ascii path '$.id', \
+           delay int path '$.delay')) j \
+         straight_join payments t on t.order_id = unhex(j.id) \
+         set t.wake_at = now(6) + interval j.delay second, t.wakes = t.wakes + 1",
     )
-    .bind(batch::ids(ids.iter().map(|id| id.uuid())))
+    .bind(batch::json(&moves))
     .execute(&mut **tx)
     .await?;
-    touched("move payments' wake-ups on", ids.len(), &outcome)?;
-    let due = sqlx::query(
-        "select c.order_id, c.request_id \
-         from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join payments t on t.id = unhex(j.id) \
-         straight_join checkouts c on c.order_id = t.order_id",
-    )
-    .bind(batch::ids(ids.iter().map(|id| id.uuid())))
-    .fetch_all(&mut **tx)
-    .await?;
-    due.iter()
-        .map(|row| {
-            Ok(DuePayment {
-                order_id: row.try_get("order_id")?,
-                request_id: row.try_get("request_id")?,
-            })
-        })
-        .collect()
+    touched("move payments' wake-ups on", rows.len(), &outcome)?;
+    rows.into_iter().map(|(id, request, _)| Ok((id, wake::request_id(request)?))).collect()
 }
 
+const WAKE_ALL: &str = "\
+update payments set wake_at = now(6) \
+where status in ('pending', 'void_due') and wake_at > now(6) limit 1000";
+
 /// Wakes every unfinished payment now; answers how many.
-pub async fn wake_all_unfinished(tx: &mut Tx<'_>) -> Result<u64> {
-    let outcome =
-        sqlx::query("update payments set wake_at = now(6) where status in ('pending', 'void_due')")
-            .execute(&mut **tx)
-            .await?;
-    Ok(outcome.rows_affected())
+pub async fn wake_all_unfinished(conn: &mut MySqlConnection) -> Result<u64> {
+    wake::until_done(conn, WAKE_ALL).await
 }
 
 /// Wakes the order's payment now if it is unfinished; answers whether it is.
