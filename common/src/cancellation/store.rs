@@ -221,3 +221,30 @@ limit 2000";
 pub async fn wake_all_unfinished(conn: &mut MySqlConnection) -> Result<u64> {
     wake::until_done(conn, WAKE_ALL).await
 }
+
+/// Wakes the order's cancellation after this delay if it is unfinished; answers whether it is.
+pub async fn wake_one(
+    conn: &mut MySqlConnection,
+    order_id: OrderId,
+    delay: Duration,
+) -> Result<bool> {
+    let outcome = sqlx::query(
+        "update cancellations \
+         set wake_at = date_add(now(6), interval ? microsecond) \
+         where order_id = ? and outcome is null",
+    )
+    .bind(wake::micros(delay))
+    .bind(order_id)
+    .execute(conn)
+    .await?;
+    Ok(outcome.rows_affected() > 0)
+}
+
+/// Whether there is such a cancellation.
+pub async fn exists(conn: &mut MySqlConnection, order_id: OrderId) -> Result<bool> {
+    let found: Option<i32> = sqlx::query_scalar("select 1 from cancellations where order_id = ?")
+        .bind(order_id)
+        .fetch_optional(conn)
+        .await?;
+    Ok(found.is_some())
+}

@@ -312,13 +312,13 @@ pub async fn put_off_failed(
 /// Up to `limit` unfinished payments whose wake-up has come, with the request that each checkout came with;
 /// the next wake-up of each is moved on, 30 s doubling to 10 min.
 pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)>> {
-    let rows: Vec<(OrderId, String, i32)> = sqlx::query_as(
-        "select t.order_id, c.request_id, t.wakes \
-         from ( \
-           select id from payments force index (payments_wake) \
-           where wake_at <= now(6) order by wake_at limit ? for update skip locked) d \
-         straight_join payments t on t.id = d.id \
-         straight_join checkouts c on c.order_id = t.order_id",
+    let rows: Vec<(OrderId, i32)> = sqlx::query_as(
+        "select t.order_id, t.wakes \
+         from payments t force index (payments_wake) \
+         where t.wake_at <= now(6) \
+         order by t.wake_at \
+         limit ? \
+         for update skip locked",
     )
     .bind(limit)
     .fetch_all(&mut **tx)
@@ -326,7 +326,7 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let moves: Vec<_> = rows.iter().map(|(id, _, wakes)| wake::Next::after(*id, *wakes)).collect();
+    let moves: Vec<_> = rows.iter().map(|(id, wakes)| wake::Next::after(*id, *wakes)).collect();
     let outcome = sqlx::query(
         "update json_table(?, '$[*]' columns ( \
            id char(32) character set ascii path '$.id', \
@@ -338,25 +338,42 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
     .execute(&mut **tx)
     .await?;
     touched("move payments' wake-ups on", rows.len(), &outcome)?;
-    rows.into_iter().map(|(id, request, _)| Ok((id, wake::request_id(request)?))).collect()
+    let requests: Vec<(OrderId, String)> = sqlx::query_as(
+        "select c.order_id, c.request_id \
+         from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
+         straight_join checkouts c on c.order_id = unhex(j.id)",
+    )
+    .bind(batch::ids(rows.iter().map(|(id, _)| id.uuid())))
+    .fetch_all(&mut **tx)
+    .await?;
+    requests.into_iter().map(|(id, request)| Ok((id, wake::request_id(request)?))).collect()
 }
 
 const WAKE_ALL: &str = "\
-update payments set wake_at = now(6) \
-where status in ('pending', 'void_due') and wake_at > now(6) limit 1000";
+update payments \
+set wake_at = now(6), wakes = 0 \
+where wake_at > now(6) \
+order by wake_at \
+limit 2000";
 
 /// Wakes every unfinished payment now; answers how many.
 pub async fn wake_all_unfinished(conn: &mut MySqlConnection) -> Result<u64> {
     wake::until_done(conn, WAKE_ALL).await
 }
 
-/// Wakes the order's payment now if it is unfinished; answers whether it is.
-pub async fn wake(conn: &mut MySqlConnection, order: OrderId) -> Result<bool> {
+/// Wakes the order's payment after this delay if it is unfinished; answers whether it is.
+pub async fn wake_one(
+    conn: &mut MySqlConnection,
+    order_id: OrderId,
+    delay: Duration,
+) -> Result<bool> {
     let outcome = sqlx::query(
-        "update payments set wake_at = now(6) \
+        "update payments \
+         set wake_at = now(6) + interval ? microsecond \
          where order_id = ? and status in ('pending', 'void_due')",
     )
-    .bind(order)
+    .bind(wake::micros(delay))
+    .bind(order_id)
     .execute(conn)
     .await?;
     Ok(outcome.rows_affected() > 0)
