@@ -1,1 +1,20 @@
-//! placeholder
+//! People speak to the shop: one operation, one file. The folders are the API: `auth/register.rs` is
+//! `POST /v1/auth/register`, `admin/product/update.rs` is `PUT /v1/admin/products/{id}`.
+//!
+//! ```text
+//! edge (id, span, limit) -> router -> extract (who, what) -> handler -> a room of `common`
+//!                                                         -> answer, or Problem
+//! ```
+//!
+//! Handlers hold no SQL and publish nothing; a request causes work only by an outbox row written in
+//! its own transaction.
+
+pub mod config;
+pub mod edge;
+pub mod extract;
+pub mod problem;
+pub mod readiness;
+pub mod router;
+pub mod serve;
+pub mod state;
+pub mod token;

@@ -1,0 +1,26 @@
+//! Every route of the shop, on one page. One operation is one file, named as it is here.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+
+use crate::edge;
+use crate::state::AppState;
+
+/// The largest body that is read, in bytes: a cart's line or a product's description is far smaller.
+const BODY_LIMIT: usize = 256 * 1024;
+
+/// The whole API.
+pub fn router(app: AppState) -> Router {
+    Router::new()
+        .nest("/v1", v1())
+        .fallback(edge::not_found)
+        .method_not_allowed_fallback(edge::method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn_with_state(app.clone(), edge::edge))
+        .with_state(app)
+}
+
+fn v1() -> Router<AppState> {
+    Router::new()
+}

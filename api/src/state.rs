@@ -1,0 +1,44 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ordermill_common::db::Db;
+use ordermill_common::money::Currency;
+use tokio_util::task::TaskTracker;
+
+use crate::token::Tokens;
+
+/// Handed to every handler; cheap to clone.
+pub type AppState = Arc<App>;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct App {
+    /// The door to the database.
+    pub db: Db,
+    /// Signs and reads access tokens.
+    pub tokens: Tokens,
+    /// The installation's one currency.
+    pub currency: Currency,
+    /// The requests at work; a drain waits for them.
+    pub tasks: TaskTracker,
+    open: AtomicBool,
+}
+
+impl App {
+    /// Closed until [`App::open`]: requests are answered 503.
+    pub fn new(db: Db, tokens: Tokens, currency: Currency) -> Self {
+        Self { db, tokens, currency, tasks: TaskTracker::new(), open: AtomicBool::new(false) }
+    }
+
+    /// The database has been reached, and what it holds is safe and current.
+    pub fn open(&self) {
+        self.open.store(true, Ordering::Release);
+    }
+
+    /// Whether requests are answered.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,18 @@
+//! What every long-running process owes its operator: settings whose mistakes are listed together, an
+//! admin listener that answers whether it lives and whether it is ready, an orderly end.
+//!
+//! ```text
+//! settings::parse -> log the effective ones -> signals::draining -> listen -> serve -> drain -> leave
+//!                                                 probe::ask  <-  `healthcheck` subcommand
+//! ```
+
+mod health;
+mod listen;
+mod probe;
+pub mod settings;
+mod signals;
+
+pub use health::{Part, Readiness, Report, Standing, serve_health};
+pub use listen::{ListenError, listen};
+pub use probe::{ProbeError, probe};
+pub use signals::draining;
