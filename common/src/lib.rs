@@ -1,17 +1,20 @@
 //! The shop: a room per concept (user, catalogue, stock, cart, checkout, order, payment) and its doors to
 //! the database and the broker. `api` and `worker` both build on it and never see each other.
 
+pub mod broker;
 pub mod cancellation;
 pub mod cart;
 pub mod checkout;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod dead_letter;
 pub mod id;
 pub mod log;
 pub mod money;
 pub mod ops;
 pub mod order;
+pub mod outbox;
 pub mod payment;
 pub mod retry;
 pub mod stock;

@@ -1,0 +1,155 @@
+//! Consuming for ever: connection, queues, prefetch and consumer are built anew after any trouble, until
+//! shutdown. A delivery is a task; its handler's [`Disposition`] decides what the broker is told.
+//!
+//! Trouble is: an error or the end of the stream, an event of the connection, an ack that could not be
+//! written, and silence: a second channel asks every 15 s whether messages wait that nobody is given.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::Broker;
+use super::death::Death;
+use super::error::Error;
+use super::link::{Link, LinkOwner, LinkState};
+use super::topology::Queue;
+use crate::log::chain;
+use crate::retry::Backoff;
+use session::{Ended, Session};
+
+mod session;
+mod settle;
+
+/// What is consumed and how.
+#[derive(Debug, Clone, Copy)]
+pub struct ConsumerConfig {
+    /// The queue.
+    pub queue: Queue,
+    /// Most deliveries held at once; a crash costs each of them one of its deliveries.
+    pub prefetch: u16,
+    /// How long deliveries in hand may take to finish after shutdown.
+    pub drain: Duration,
+    /// How long a delivery is kept back before it is handed back for another try.
+    pub retry_pause: Duration,
+    /// How often the silence is questioned.
+    pub watch_every: Duration,
+}
+
+impl ConsumerConfig {
+    /// The usual pauses: 1 s before a retry, silence questioned every 15 s.
+    pub fn new(queue: Queue, prefetch: u16, drain: Duration) -> Self {
+        let (retry_pause, watch_every) = (Duration::from_secs(1), Duration::from_secs(15));
+        Self { queue, prefetch, drain, retry_pause, watch_every }
+    }
+}
+
+/// A message as the broker hands it to us.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The queue that it came from.
+    pub queue: Queue,
+    /// The body as it came; see [`Envelope::decode`](super::Envelope::decode).
+    pub body: Vec<u8>,
+    /// The message id, as the sender wrote it.
+    pub message_id: Option<String>,
+    /// The kind, as the sender wrote it.
+    pub kind: Option<String>,
+    /// The request id, as the sender wrote it.
+    pub request_id: Option<String>,
+    /// Whether the broker knows that it handed the message out before. A hint, never a proof.
+    pub redelivered: bool,
+    /// How many of its deliveries failed, as far as the broker counts them.
+    pub failed_before: u64,
+    /// Where and why it died, on a delivery of [`Queue::Dead`].
+    pub death: Option<Death>,
+}
+
+/// What becomes of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// A durable next step was taken: the broker may forget the message.
+    Ack,
+    /// Hand it out again after a pause; counts towards the limit of deliveries. For what cannot even be
+    /// scheduled, as while the database is away.
+    Retry,
+    /// It will never be understood: to the dead letters at once. (On [`Queue::Dead`] it is forgotten.)
+    Dead,
+}
+
+/// A consumer of one queue, ready to run.
+#[derive(Debug)]
+pub struct Consumer {
+    broker: Broker,
+    config: ConsumerConfig,
+    link: LinkOwner,
+}
+
+impl Consumer {
+    /// Prepares; does not connect.
+    pub fn new(broker: &Broker, config: ConsumerConfig) -> Self {
+        Self { broker: broker.clone(), config, link: LinkOwner::new() }
+    }
+
+    /// How its connection stands.
+    pub fn link(&self) -> Link {
+        self.link.link()
+    }
+
+    /// Consumes until shutdown, then drains: takes no more, finishes what is in hand within the
+    /// configured time, acks it, and closes. A handler that panics counts as [`Disposition::Retry`].
+    pub async fn run<H, F>(self, handler: H, shutdown: CancellationToken)
+    where
+        H: Fn(Delivery) -> F + Send + Sync + 'static,
+        F: Future<Output = Disposition> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        let in_hand = TaskTracker::new();
+        let mut waits = Backoff::reconnect();
+        let queue: Arc<str> = self.broker.queue_name(self.config.queue).into();
+        while !shutdown.is_cancelled() {
+            let opening = Session::open(&self.broker, self.config, Arc::clone(&queue));
+            let session = tokio::select! {
+                session = opening => session,
+                () = shutdown.cancelled() => break,
+            };
+            let error = match session {
+                Ok(session) => {
+                    tracing::info!(queue = %queue, prefetch = self.config.prefetch, "consuming");
+                    self.link.set(LinkState::Connected);
+                    match session.consume(&handler, &in_hand, &shutdown).await {
+                        Ended::Drained => break,
+                        Ended::Lost(error) => {
+                            waits.reset();
+                            error
+                        }
+                    }
+                }
+                Err(error) => error,
+            };
+            self.report(&queue, &error);
+            tokio::select! {
+                () = tokio::time::sleep(waits.next_wait()) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+        in_hand.close();
+        if tokio::time::timeout(self.config.drain, in_hand.wait()).await.is_err() {
+            tracing::warn!(queue = %queue, left = in_hand.len(), "deliveries were not finished in time");
+        }
+        self.link.set(LinkState::Down("shut down".into()));
+        tracing::info!(queue = %queue, "stopped consuming");
+    }
+
+    fn report(&self, queue: &str, error: &Error) {
+        let reason = chain(error);
+        if matches!(error, Error::OtherArguments { .. }) {
+            tracing::error!(queue, error = %reason, "cannot consume");
+        } else {
+            tracing::warn!(queue, error = %reason, "cannot consume; connecting again");
+        }
+        self.link.set(LinkState::Down(reason.into()));
+    }
+}

@@ -1,0 +1,98 @@
+//! A delivery in hand: its handler runs, then the broker is told what became of it.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use lapin::options::{BasicAckOptions, BasicRejectOptions};
+use lapin::types::{AMQPValue, ShortString};
+use tokio_util::sync::CancellationToken;
+
+use super::{ConsumerConfig, Delivery, Disposition};
+use crate::broker::death::Death;
+
+const SETTLE: Duration = Duration::from_secs(10);
+
+pub(super) struct Held {
+    config: ConsumerConfig,
+    delivery: lapin::message::Delivery,
+    broken: CancellationToken,
+    shutdown: CancellationToken,
+}
+
+impl Held {
+    pub(super) fn new(
+        config: ConsumerConfig,
+        delivery: lapin::message::Delivery,
+        broken: CancellationToken,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { config, delivery, broken, shutdown }
+    }
+
+    /// Runs the handler and settles. When the connection is gone there is nobody to tell: the broker
+    /// hands the message out again, and every stage answers from what it reads.
+    pub(super) async fn handle<H, F>(mut self, handler: Arc<H>)
+    where
+        H: Fn(Delivery) -> F + Send + Sync + 'static,
+        F: Future<Output = Disposition> + Send + 'static,
+    {
+        let delivery = self.take_delivery();
+        let id = delivery.message_id.clone();
+        let handling = AssertUnwindSafe(async { handler(delivery).await }).catch_unwind();
+        let disposition = handling.await.unwrap_or_else(|_panic| {
+            tracing::error!(message.id = id, "a handler panicked");
+            Disposition::Retry
+        });
+        if disposition == Disposition::Retry {
+            tokio::select! {
+                () = tokio::time::sleep(self.config.retry_pause) => {}
+                () = self.shutdown.cancelled() => {}
+                () = self.broken.cancelled() => {}
+            }
+        }
+        let acker = &self.delivery.acker;
+        let settling = async {
+            match disposition {
+                Disposition::Ack => acker.ack(BasicAckOptions::default()).await,
+                Disposition::Retry => acker.reject(BasicRejectOptions { requeue: true }).await,
+                Disposition::Dead => acker.reject(BasicRejectOptions { requeue: false }).await,
+            }
+        };
+        // `false` means that the channel is gone.
+        if !matches!(tokio::time::timeout(SETTLE, settling).await, Ok(Ok(true))) {
+            tracing::debug!(message.id = id, ?disposition, "a delivery could not be settled");
+            self.broken.cancel();
+        }
+    }
+
+    fn take_delivery(&mut self) -> Delivery {
+        let properties = &self.delivery.properties;
+        let text = |field: &Option<ShortString>| field.as_ref().map(ToString::to_string);
+        Delivery {
+            queue: self.config.queue,
+            message_id: text(properties.message_id()),
+            kind: text(properties.kind()),
+            request_id: text(properties.correlation_id()),
+            redelivered: self.delivery.redelivered,
+            failed_before: failed_before(properties),
+            death: Death::read(properties),
+            body: std::mem::take(&mut self.delivery.data),
+        }
+    }
+}
+
+fn failed_before(properties: &lapin::BasicProperties) -> u64 {
+    let headers = properties.headers().as_ref();
+    let count = headers.and_then(|headers| headers.inner().get("x-delivery-count"));
+    match count {
+        Some(AMQPValue::LongLongInt(count)) => u64::try_from(*count).unwrap_or(0),
+        Some(AMQPValue::LongInt(count)) => u64::try_from(*count).unwrap_or(0),
+        Some(AMQPValue::ShortShortUInt(count)) => u64::from(*count),
+        Some(AMQPValue::ShortShortInt(count)) => u64::try_from(*count).unwrap_or(0),
+        Some(AMQPValue::ShortInt(count)) => u64::try_from(*count).unwrap_or(0),
+        _ => 0,
+    }
+}

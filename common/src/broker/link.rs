@@ -1,0 +1,60 @@
+//! How a publisher or a consumer stands with the broker, for health answers and for waiting.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// How one of our connections stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// Not connected; says why, fit for operators.
+    Down(Arc<str>),
+    /// Connected, its queues declared.
+    Connected,
+    /// Connected, but the broker takes no messages at the moment; says why.
+    Blocked(Arc<str>),
+}
+
+/// Reads the state of one connection; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Link(watch::Receiver<LinkState>);
+
+impl Link {
+    /// The state now.
+    pub fn state(&self) -> LinkState {
+        self.0.borrow().clone()
+    }
+
+    /// Whether it is connected and not blocked.
+    pub fn is_open(&self) -> bool {
+        *self.0.borrow() == LinkState::Connected
+    }
+
+    /// Waits until it is open; `false` when its owner has ended and it never will be.
+    pub async fn until_open(&mut self) -> bool {
+        self.0.wait_for(|state| *state == LinkState::Connected).await.is_ok()
+    }
+}
+
+/// The owner's end.
+#[derive(Debug)]
+pub(super) struct LinkOwner(watch::Sender<LinkState>);
+
+impl LinkOwner {
+    pub(super) fn new() -> Self {
+        Self(watch::channel(LinkState::Down("not connected yet".into())).0)
+    }
+
+    pub(super) fn link(&self) -> Link {
+        Link(self.0.subscribe())
+    }
+
+    /// Sets the state; readers wake only when it changed.
+    pub(super) fn set(&self, state: LinkState) {
+        self.0.send_if_modified(|now| {
+            let changed = *now != state;
+            *now = state;
+            changed
+        });
+    }
+}

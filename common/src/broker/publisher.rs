@@ -1,0 +1,332 @@
+//! One task owns one confirm channel on a connection of its own and sends a batch at a time: two tasks on
+//! one channel could swap their delivery tags, and a confirm would answer for the wrong message.
+//!
+//! The library hangs a returned message on whichever confirm completes next. So the whole batch is
+//! awaited, every returned id is collected, and only a plain ack of a message that did not come back
+//! counts as confirmed. After any trouble channel and connection are dropped and built anew.
+
+use std::collections::HashSet;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::future::join_all;
+use futures::stream::BoxStream;
+use lapin::options::BasicPublishOptions;
+use lapin::types::ShortString;
+use lapin::{BasicProperties, Channel, Confirmation, Connection, Event};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use super::connection::{Broker, close, open_confirm_channel};
+use super::envelope::Envelope;
+use super::error::{Error, Result};
+use super::link::{Link, LinkOwner, LinkState};
+use super::topology;
+use crate::log::chain;
+use crate::retry::Backoff;
+
+/// Most messages of a batch, all unconfirmed at once: enough for the broker's full rate.
+pub const WINDOW: usize = 512;
+const CONFIRM: Duration = Duration::from_secs(12);
+const PERSISTENT: u8 = 2;
+
+/// What the broker said about one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// On disk in its queue.
+    Confirmed,
+    /// No queue took it; the queues will be declared again.
+    Returned,
+    /// The broker refused it, mostly because the queue is full.
+    Nacked,
+    /// Not sent, or no answer: it may or may not arrive.
+    Unknown,
+}
+
+/// The way to the publishing task. Cheap to clone; the task says goodbye and ends when the last clone is
+/// dropped.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    requests: mpsc::Sender<Request>,
+    link: Link,
+}
+
+#[derive(Debug)]
+struct Request {
+    batch: Vec<Envelope>,
+    reply: oneshot::Sender<Vec<Outcome>>,
+}
+
+impl Publisher {
+    /// Starts the task. It connects at once, declares the queues, and keeps doing so after any trouble.
+    pub fn start(broker: &Broker, tasks: &TaskTracker) -> Self {
+        let (requests, waiting) = mpsc::channel(8);
+        let owner = LinkOwner::new();
+        let link = owner.link();
+        tasks.spawn(Task { broker: broker.clone(), requests: waiting, link: owner }.run());
+        Self { requests, link }
+    }
+
+    /// How its connection stands.
+    pub fn link(&self) -> Link {
+        self.link.clone()
+    }
+
+    /// Sends the messages and answers for each, in their order. Answers `Unknown` at once while there is
+    /// no connection; waits while the broker blocks publishers. More than [`WINDOW`] go in several rounds.
+    pub async fn publish(&self, batch: Vec<Envelope>) -> Vec<Outcome> {
+        let unknown = vec![Outcome::Unknown; batch.len()];
+        if batch.is_empty() || matches!(self.link.state(), LinkState::Down(_)) {
+            return unknown;
+        }
+        let (reply, answer) = oneshot::channel();
+        if self.requests.send(Request { batch, reply }).await.is_err() {
+            return unknown;
+        }
+        answer.await.unwrap_or(unknown)
+    }
+}
+
+struct Task {
+    broker: Broker,
+    requests: mpsc::Receiver<Request>,
+    link: LinkOwner,
+}
+
+/// Why a session ended.
+enum End {
+    /// Nobody holds the publisher any more.
+    Unused,
+    /// It has to be built anew.
+    Trouble(Error),
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut waits = Backoff::reconnect();
+        loop {
+            let (end, connected) = self.session().await;
+            let End::Trouble(error) = end else { return };
+            if connected {
+                waits.reset();
+            }
+            let reason = chain(&error);
+            if matches!(error, Error::OtherArguments { .. }) {
+                tracing::error!(error = %reason, "cannot publish");
+            } else {
+                tracing::warn!(error = %reason, "cannot publish; connecting again");
+            }
+            self.link.set(LinkState::Down(reason.into()));
+            if !self.wait(waits.next_wait()).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits before the next try, answering requests meanwhile; `false` when nobody is left.
+    async fn wait(&mut self, how_long: Duration) -> bool {
+        let mut until = pin!(tokio::time::sleep(how_long));
+        loop {
+            tokio::select! {
+                () = &mut until => return true,
+                request = self.requests.recv() => match request {
+                    // Dropping the reply answers `Unknown`.
+                    Some(request) => drop(request),
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    /// Connects and serves until trouble; says whether it was connected.
+    async fn session(&mut self) -> (End, bool) {
+        let connection = match self.broker.connect("publisher").await {
+            Ok(connection) => connection,
+            Err(error) => return (End::Trouble(error), false),
+        };
+        let mut events = connection.events_listener().boxed();
+        let channel = match self.prepare(&connection).await {
+            Ok(channel) => channel,
+            Err(error) => {
+                close(connection).await;
+                return (End::Trouble(error), false);
+            }
+        };
+        tracing::info!(broker = %self.broker, "publishing");
+        self.link.set(LinkState::Connected);
+        let end = self.serve(&channel, &connection, &mut events).await;
+        drop(channel);
+        close(connection).await;
+        (end, true)
+    }
+
+    async fn prepare(&self, connection: &Connection) -> Result<Channel> {
+        topology::declare_on(&self.broker, connection).await?;
+        open_confirm_channel(connection).await
+    }
+
+    async fn serve(
+        &mut self,
+        channel: &Channel,
+        connection: &Connection,
+        events: &mut BoxStream<'static, Event>,
+    ) -> End {
+        loop {
+            let request = tokio::select! {
+                request = self.requests.recv() => request,
+                event = events.next() => match self.note(event) {
+                    Ok(()) => continue,
+                    Err(error) => return End::Trouble(error),
+                },
+            };
+            let Some(Request { batch, reply }) = request else { return End::Unused };
+            let mut outcomes = Vec::with_capacity(batch.len());
+            let mut trouble = None;
+            for round in batch.chunks(WINDOW) {
+                if trouble.is_none() {
+                    let sent = self.send(channel, connection, events, round).await;
+                    trouble = sent.trouble;
+                    outcomes.extend(sent.outcomes);
+                } else {
+                    outcomes.extend(round.iter().map(|_| Outcome::Unknown));
+                }
+            }
+            if let Some(error) = trouble {
+                self.link.set(LinkState::Down(error.to_string().into()));
+                let _ = reply.send(outcomes);
+                return End::Trouble(error);
+            }
+            let _ = reply.send(outcomes);
+        }
+    }
+
+    /// One round: all messages written, then all confirms awaited.
+    async fn send(
+        &self,
+        channel: &Channel,
+        connection: &Connection,
+        events: &mut BoxStream<'static, Event>,
+        round: &[Envelope],
+    ) -> Sent {
+        let mut sending = pin!(send_all(channel, &self.broker, round));
+        let mut late = pin!(tokio::time::sleep(CONFIRM));
+        loop {
+            tokio::select! {
+                sent = &mut sending => return sent,
+                event = events.next() => if let Err(error) = self.note(event) {
+                    return Sent::nothing_known(round, error);
+                },
+                () = &mut late => {
+                    // A blocked broker answers when its alarm ends; sending again would only double.
+                    if !connection.status().blocked() {
+                        let error = Error::TimedOut { doing: "have messages confirmed" };
+                        return Sent::nothing_known(round, error);
+                    }
+                    late.as_mut().reset(Instant::now() + CONFIRM);
+                }
+            }
+        }
+    }
+
+    /// Follows the connection's events; an error ends the session.
+    fn note(&self, event: Option<Event>) -> Result<()> {
+        match event {
+            Some(Event::ConnectionBlocked(reason)) => {
+                tracing::warn!(reason, "the broker blocks publishers");
+                self.link.set(LinkState::Blocked(reason.into()));
+            }
+            Some(Event::ConnectionUnblocked) => {
+                tracing::info!("the broker takes messages again");
+                self.link.set(LinkState::Connected);
+            }
+            Some(Event::Error(source)) => return Err(Error::failed("stay connected", source)),
+            Some(_) => {}
+            None => return Err(Error::Cancelled),
+        }
+        Ok(())
+    }
+}
+
+/// What became of one round.
+struct Sent {
+    outcomes: Vec<Outcome>,
+    trouble: Option<Error>,
+}
+
+impl Sent {
+    fn nothing_known(round: &[Envelope], error: Error) -> Self {
+        Self { outcomes: vec![Outcome::Unknown; round.len()], trouble: Some(error) }
+    }
+}
+
+/// Writes every message, then waits for every confirm. The futures are polled by this task alone, so tags
+/// are given out in the order of the frames.
+async fn send_all(channel: &Channel, broker: &Broker, round: &[Envelope]) -> Sent {
+    let writes = round.iter().map(|envelope| async move {
+        let queue = broker.queue_name(envelope.kind.queue());
+        publish(channel, queue, &envelope.encode(), properties(envelope)).await
+    });
+    let mut answers = Vec::with_capacity(round.len());
+    let (mut returned, mut trouble) = (HashSet::new(), None);
+    for written in join_all(writes).await {
+        let confirmed = match written {
+            Ok(confirm) => confirm.await,
+            Err(error) => Err(error),
+        };
+        answers.push(match confirmed {
+            Ok(Confirmation::NotRequested) => {
+                trouble = Some(Error::Unconfirmed);
+                Outcome::Unknown
+            }
+            Ok(confirmation) => {
+                let acked = confirmation.is_ack();
+                let message = confirmation.take_message();
+                returned.extend(message.map(|message| message_id(&message.properties)));
+                if acked { Outcome::Confirmed } else { Outcome::Nacked }
+            }
+            Err(source) => {
+                trouble = Some(Error::failed("have messages confirmed", source));
+                Outcome::Unknown
+            }
+        });
+    }
+    // A message that came back without its id could be any of them.
+    let anonymous = returned.contains(&None);
+    let outcomes = round.iter().zip(answers).map(|(envelope, answer)| match answer {
+        _ if returned.contains(&Some(envelope.id.to_string())) => Outcome::Returned,
+        Outcome::Confirmed if anonymous => Outcome::Unknown,
+        answer => answer,
+    });
+    let outcomes = outcomes.collect();
+    if !returned.is_empty() {
+        trouble = trouble.or(Some(Error::Unroutable));
+    }
+    Sent { outcomes, trouble }
+}
+
+fn message_id(properties: &BasicProperties) -> Option<String> {
+    properties.message_id().as_ref().map(ToString::to_string)
+}
+
+pub(super) fn properties(envelope: &Envelope) -> BasicProperties {
+    BasicProperties::default()
+        .with_message_id(envelope.id.to_string().into())
+        .with_type(envelope.kind.as_str().into())
+        .with_correlation_id(envelope.request_id.as_str().into())
+        .with_content_type("application/json".into())
+        .with_delivery_mode(PERSISTENT)
+}
+
+/// Mandatory, so that a message that no queue takes comes back and is not confirmed away.
+pub(super) async fn publish(
+    channel: &Channel,
+    queue: String,
+    body: &[u8],
+    properties: BasicProperties,
+) -> lapin::Result<lapin::PublisherConfirm> {
+    let options = BasicPublishOptions { mandatory: true, immediate: false };
+    let exchange = ShortString::default();
+    channel.basic_publish(exchange, queue.into(), options, body, properties).await
+}
