@@ -25,6 +25,8 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Bring the database's schema up to date.
     Migrate(StoreArgs),
+    /// Make an account that may run the shop; without a password, one is made and printed once.
+    CreateAdmin(AdminArgs),
     /// Ask a running API whether it is ready.
     Healthcheck(HealthArgs),
 }
@@ -56,10 +58,9 @@ pub struct ServeArgs {
     /// How log lines look.
     #[command(flatten)]
     pub log: LogArgs,
-    /// bcrypt's cost; each step doubles the work of a login.
-    #[arg(long, env = "ORDERMILL_BCRYPT_COST", default_value_t = 12,
-          value_parser = clap::value_parser!(u32).range(4..=16))]
-    pub bcrypt_cost: u32,
+    /// How passwords are hashed.
+    #[command(flatten)]
+    pub bcrypt: BcryptArgs,
     /// Most database connections for reads and small writes.
     #[arg(long, env = "ORDERMILL_POOL", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -128,6 +129,32 @@ impl TokenArgs {
             lifetime: Duration::from_secs(self.token_seconds),
         }
     }
+}
+
+/// How passwords are hashed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct BcryptArgs {
+    /// bcrypt's cost; each step doubles the work of a login.
+    #[arg(long, env = "ORDERMILL_BCRYPT_COST", default_value_t = 12,
+          value_parser = clap::value_parser!(u32).range(4..=16))]
+    pub bcrypt_cost: u32,
+}
+
+/// The admin to make.
+#[derive(Debug, Clone, Args)]
+pub struct AdminArgs {
+    /// The database and the log.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// How the password is hashed.
+    #[command(flatten)]
+    pub bcrypt: BcryptArgs,
+    /// The admin's e-mail.
+    #[arg(long)]
+    pub email: String,
+    /// Read the password from the first line of standard input.
+    #[arg(long)]
+    pub password_stdin: bool,
 }
 
 /// A command that only needs the database.

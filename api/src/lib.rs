@@ -9,12 +9,18 @@
 //! Handlers hold no SQL and publish nothing; a request causes work only by an outbox row written in
 //! its own transaction.
 
+pub mod answer;
+pub mod auth;
 pub mod config;
+pub mod create_admin;
 pub mod edge;
 pub mod extract;
+pub mod flaws;
+pub mod me;
 pub mod problem;
 pub mod readiness;
 pub mod router;
 pub mod serve;
 pub mod state;
 pub mod token;
+pub mod wire;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use ordermill_api::config::{Cli, Command, HealthArgs, StoreArgs};
+use ordermill_api::create_admin::create_admin;
 use ordermill_api::serve::Server;
 use ordermill_common::db::{self, Db};
 use ordermill_common::log;
@@ -43,6 +44,10 @@ async fn act(settings: settings::Settings<Cli>) -> anyhow::Result<()> {
         Command::Migrate(args) => {
             db::migrate(&start(args)?).await?;
             tracing::info!("the schema is up to date");
+            Ok(())
+        }
+        Command::CreateAdmin(args) => {
+            create_admin(&start(&args.store)?, args).await?;
             Ok(())
         }
         Command::Healthcheck(args) => {

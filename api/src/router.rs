@@ -3,9 +3,10 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
 
-use crate::edge;
 use crate::state::AppState;
+use crate::{auth, edge, me};
 
 /// The largest body that is read, in bytes: a cart's line or a product's description is far smaller.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -23,4 +24,7 @@ pub fn router(app: AppState) -> Router {
 
 fn v1() -> Router<AppState> {
     Router::new()
+        .route("/auth/register", post(auth::register))
+        .route("/auth/login", post(auth::login))
+        .route("/me", get(me::me))
 }

@@ -13,6 +13,7 @@ use ordermill_common::db::{self, Db, migrations_are_current};
 use ordermill_common::log::chain;
 use ordermill_common::ops::{self, ListenError};
 use ordermill_common::retry::Backoff;
+use ordermill_common::user::Hasher;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -59,7 +60,8 @@ impl Server {
         let db =
             Db::new(&args.database.database_url, args.pool).map_err(ServeError::DatabaseUrl)?;
         let tokens = Tokens::new(args.tokens.keys(), args.tokens.terms());
-        let app = Arc::new(App::new(db, tokens, args.shop.currency));
+        let hasher = Hasher::new(args.bcrypt.bcrypt_cost);
+        let app = Arc::new(App::new(db, tokens, hasher, args.shop.currency));
         let health = &args.health;
         let health = listen("health", health.admin_addr, health.admin_port_file.as_deref()).await?;
         let api = listen("api", args.listen.addr, args.listen.port_file.as_deref()).await?;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ordermill_common::db::Db;
 use ordermill_common::money::Currency;
+use ordermill_common::user::Hasher;
 use tokio_util::task::TaskTracker;
 
 use crate::token::Tokens;
@@ -19,6 +20,8 @@ pub struct App {
     pub db: Db,
     /// Signs and reads access tokens.
     pub tokens: Tokens,
+    /// Hashes and verifies passwords.
+    pub hasher: Hasher,
     /// The installation's one currency.
     pub currency: Currency,
     /// The requests at work; a drain waits for them.
@@ -28,8 +31,9 @@ pub struct App {
 
 impl App {
     /// Closed until [`App::open`]: requests are answered 503.
-    pub fn new(db: Db, tokens: Tokens, currency: Currency) -> Self {
-        Self { db, tokens, currency, tasks: TaskTracker::new(), open: AtomicBool::new(false) }
+    pub fn new(db: Db, tokens: Tokens, hasher: Hasher, currency: Currency) -> Self {
+        let (tasks, open) = (TaskTracker::new(), AtomicBool::new(false));
+        Self { db, tokens, hasher, currency, tasks, open }
     }
 
     /// The database has been reached, and what it holds is safe and current.

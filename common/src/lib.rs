@@ -15,6 +15,7 @@ pub mod money;
 pub mod ops;
 pub mod order;
 pub mod outbox;
+pub mod page;
 pub mod payment;
 pub mod retry;
 pub mod stock;

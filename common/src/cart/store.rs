@@ -36,6 +36,18 @@ pub struct Stored {
 /// Which line of which cart.
 pub type LineKey = (UserId, ProductId);
 
+/// Makes the empty cart of a new account.
+pub async fn insert(tx: &mut Tx<'_>, user_id: UserId) -> Result<()> {
+    sqlx::query(
+        "insert into carts (user_id, version, last_order) \
+         values (?, 1, null)",
+    )
+    .bind(user_id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 crate::lock_by_id!(LOCK, LOCK_SKIP, "t.user_id, t.version, t.last_order", "carts", "user_id");
 
 /// Locks these users' carts, in the order of their ids; with [`Locks::Skip`] those that somebody else
