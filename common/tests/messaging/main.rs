@@ -1,0 +1,10 @@
+//! The messaging door against real servers: `cargo xtask test` starts them and sets the two URLs. Every
+//! test has a database and a queue prefix of its own.
+
+mod consuming;
+mod dead_letters;
+mod outages;
+mod proxy;
+mod publishing;
+mod relaying;
+mod stage;

@@ -1,0 +1,78 @@
+//! The broker goes away in every way that it can; nothing accepted is lost and nobody is restarted.
+
+use std::time::Duration;
+
+use ordermill_common::broker::{ConsumerConfig, Queue};
+use ordermill_common::id::OwnerId;
+use ordermill_common::outbox::{LEASE, OutboxRow, RelayConfig, RelayHandle};
+
+use crate::proxy::{Cable, Proxy};
+use crate::stage::{Received, Stage, config, open, rows, until};
+
+/// A relay and a consumer behind a cable.
+struct Shop {
+    stage: Stage,
+    proxy: Proxy,
+    relay: RelayHandle,
+    owner: OwnerId,
+    received: Received,
+    sent: Vec<OutboxRow>,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let stage = Stage::set().await;
+        let proxy = Proxy::before(&stage.amqp_url).await;
+        let broker = stage.broker_at(&proxy.address);
+        let watchful =
+            ConsumerConfig { watch_every: Duration::from_secs(1), ..config(Queue::Checkout) };
+        let (received, mut link) = stage.receive(&broker, watchful);
+        let relay_config = RelayConfig::new(OwnerId::mint());
+        let relay = stage.relay_on(&broker, relay_config);
+        open(&mut relay.link()).await;
+        open(&mut link).await;
+        let owner = relay_config.owner;
+        Self { stage, proxy, relay, owner, received, sent: Vec::new() }
+    }
+
+    async fn accept(&mut self, count: usize) {
+        let rows = rows(count);
+        self.stage.insert(self.owner, LEASE, &rows).await;
+        self.relay.hint(rows.iter().cloned());
+        self.sent.extend(rows);
+    }
+
+    async fn everything_arrives(&self, seconds: u64) {
+        until(seconds, "all are received", async || self.received.has(&self.sent)).await;
+        until(seconds, "all are removed", async || self.stage.pending().await == 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_cable_loses_nothing() {
+    let mut shop = Shop::open().await;
+    for _ in 0..5 {
+        shop.accept(2000).await;
+        shop.proxy.set(Cable::Cut);
+        shop.accept(500).await;
+        until(10, "the cut is noticed", async || !shop.relay.link().is_open()).await;
+        shop.proxy.set(Cable::Whole);
+        open(&mut shop.relay.link()).await;
+    }
+    shop.everything_arrives(20).await;
+    shop.stage.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_cable_is_noticed_and_loses_nothing() {
+    let mut shop = Shop::open().await;
+    shop.accept(500).await;
+    shop.proxy.set(Cable::Silent);
+    shop.accept(500).await;
+    until(30, "the silence is noticed", async || !shop.relay.link().is_open()).await;
+    shop.proxy.set(Cable::Whole);
+    open(&mut shop.relay.link()).await;
+    shop.accept(500).await;
+    shop.everything_arrives(60).await;
+    shop.stage.drain().await;
+}

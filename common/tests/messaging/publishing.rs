@@ -1,0 +1,108 @@
+//! What the publisher says about a message is true.
+
+use std::time::{Duration, Instant};
+
+use ordermill_common::broker::{
+    DELIVERY_LIMIT, Envelope, Error, Kind, LinkState, Outcome, Publisher, Queue, declare,
+};
+
+use crate::stage::{Stage, config, envelopes, open, row, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_thousand_messages_are_confirmed_and_consumed() {
+    const COUNT: usize = 20_000;
+    let stage = Stage::set().await;
+    let publisher = stage.publisher().await;
+    let messages = envelopes(COUNT);
+    let started = Instant::now();
+    let outcomes = publisher.publish(messages).await;
+    let published = started.elapsed();
+    assert_eq!(outcomes, vec![Outcome::Confirmed; COUNT]);
+
+    let started = Instant::now();
+    let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
+    until(60, "all are consumed", async || received.different() == COUNT).await;
+    let consumed = started.elapsed();
+    stage.drain_without(publisher).await;
+    assert_eq!(stage.ready(Queue::Checkout).await, 0);
+    let rate = |took: Duration| COUNT as f64 / took.as_secs_f64();
+    println!("published {:.0}/s, consumed {:.0}/s", rate(published), rate(consumed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_without_a_queue_comes_back_and_the_others_do_not() {
+    let stage = Stage::set().await;
+    let publisher = stage.publisher().await;
+    stage.delete_queue(Queue::Cancel).await;
+    let kinds = [Kind::OrderCheckoutV1, Kind::OrderCancelV1];
+    let batch: Vec<Envelope> = (0..500).map(|place| row(kinds[place % 2]).into()).collect();
+    let outcomes = publisher.publish(batch.clone()).await;
+    for (message, outcome) in batch.iter().zip(&outcomes) {
+        let expected = match message.kind {
+            Kind::OrderCheckoutV1 => Outcome::Confirmed,
+            Kind::OrderCancelV1 => Outcome::Returned,
+        };
+        assert_eq!(*outcome, expected, "{message:?}");
+    }
+    // The publisher declares the queues again by itself.
+    open(&mut publisher.link()).await;
+    let again = publisher.publish(batch).await;
+    assert_eq!(again, vec![Outcome::Confirmed; 500]);
+    assert_eq!(stage.ready(Queue::Cancel).await, 250);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_travels_is_what_was_sent() {
+    let stage = Stage::set().await;
+    let publisher = stage.publisher().await;
+    let sent = envelopes(1);
+    publisher.publish(sent.clone()).await;
+    let body = stage.take(Queue::Checkout).await.expect("it is in the queue");
+    assert_eq!(Envelope::decode(&body).unwrap(), sent[0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_with_other_arguments_is_named_and_mended_without_a_restart() {
+    let stage = Stage::set().await;
+    let name = stage.broker.queue_name(Queue::Checkout);
+    let channel = stage.back_door().await;
+    let mut arguments = lapin::types::FieldTable::default();
+    arguments.insert("x-queue-type".into(), lapin::types::AMQPValue::LongString("quorum".into()));
+    let limit = lapin::types::AMQPValue::LongLongInt(DELIVERY_LIMIT + 1);
+    arguments.insert("x-delivery-limit".into(), limit);
+    let options = lapin::options::QueueDeclareOptions::durable();
+    channel.queue_declare(name.as_str().into(), options, arguments).await.unwrap();
+
+    let refused = declare(&stage.broker).await.unwrap_err();
+    assert!(matches!(&refused, Error::OtherArguments { queue, .. } if *queue == name), "{refused}");
+
+    let publisher = Publisher::start(&stage.broker, &stage.tasks);
+    let (_, consuming) = stage.receive(&stage.broker, config(Queue::Checkout));
+    for link in [publisher.link(), consuming.clone()] {
+        let names_it = || match link.state() {
+            LinkState::Down(reason) => reason.contains(&name),
+            _ => false,
+        };
+        until(10, "the state names the queue", async || names_it()).await;
+    }
+    assert_eq!(publisher.publish(envelopes(1)).await, [Outcome::Unknown]);
+
+    stage.delete_queue(Queue::Checkout).await;
+    for mut link in [publisher.link(), consuming] {
+        open(&mut link).await;
+    }
+    assert_eq!(publisher.publish(envelopes(1)).await, [Outcome::Confirmed]);
+    stage.drain_without(publisher).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pool_confirms_one_by_one_and_says_what_came_back() {
+    let stage = Stage::set().await;
+    let pool = stage.pool().await;
+    for message in envelopes(20) {
+        assert_eq!(pool.publish(&message).await.unwrap(), Outcome::Confirmed);
+    }
+    assert_eq!(stage.ready(Queue::Checkout).await, 20);
+    stage.delete_queue(Queue::Checkout).await;
+    assert_eq!(pool.publish(&envelopes(1)[0]).await.unwrap(), Outcome::Returned);
+}

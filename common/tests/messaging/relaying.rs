@@ -1,0 +1,87 @@
+//! What was committed to the outbox leaves, whoever has to send it.
+
+use std::time::{Duration, Instant};
+
+use ordermill_common::broker::Queue;
+use ordermill_common::id::OwnerId;
+use ordermill_common::outbox::{LEASE, RelayConfig, RelayHandle};
+
+use crate::stage::{Stage, config, open, rows, until};
+
+fn hasty() -> RelayConfig {
+    let scan_every = Duration::from_millis(200);
+    RelayConfig { scan_every, ..RelayConfig::new(OwnerId::mint()) }
+}
+
+async fn open_relay(stage: &Stage, config: RelayConfig) -> RelayHandle {
+    let relay = stage.relay_on(&stage.broker, config);
+    open(&mut relay.link()).await;
+    relay
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hinted_rows_leave_at_once_and_are_removed() {
+    const COUNT: usize = 20_000;
+    let stage = Stage::set().await;
+    let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
+    let config = RelayConfig::new(OwnerId::mint());
+    let relay = open_relay(&stage, config).await;
+    let rows = rows(COUNT);
+    for batch in rows.chunks(1000) {
+        stage.insert(config.owner, LEASE, batch).await;
+    }
+    let started = Instant::now();
+    relay.hint(rows.iter().cloned());
+    until(60, "all are removed", async || stage.pending().await == 0).await;
+    let took = started.elapsed();
+    until(60, "all are received", async || received.different() == COUNT).await;
+    assert!(received.has(&rows));
+    assert_eq!(received.doubled(), 0);
+    stage.drain().await;
+    println!("relayed {:.0}/s", COUNT as f64 / took.as_secs_f64());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_whose_hint_was_lost_is_taken_over_when_its_lease_ends() {
+    let stage = Stage::set().await;
+    let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
+    let (lost, leased) = (rows(700), rows(1));
+    let dead_process = OwnerId::mint();
+    stage.insert(dead_process, Duration::from_millis(500), &lost).await;
+    stage.insert(dead_process, LEASE, &leased).await;
+    let _relay = open_relay(&stage, hasty()).await;
+    until(20, "the expired rows leave", async || stage.pending().await == 1).await;
+    until(20, "they are received", async || received.has(&lost)).await;
+    assert!(!received.has(&leased), "a leased row is left to its owner");
+    stage.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_relays_share_one_table_without_doubling() {
+    let stage = Stage::set().await;
+    let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
+    let rows = rows(6000);
+    for batch in rows.chunks(1000) {
+        stage.insert(OwnerId::mint(), Duration::ZERO, batch).await;
+    }
+    let _relays = (open_relay(&stage, hasty()).await, open_relay(&stage, hasty()).await);
+    until(30, "all are removed", async || stage.pending().await == 0).await;
+    until(30, "all are received", async || received.has(&rows)).await;
+    assert_eq!(received.doubled(), 0);
+    stage.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_sends_what_was_hinted() {
+    let stage = Stage::set().await;
+    let config = RelayConfig::new(OwnerId::mint());
+    let relay = open_relay(&stage, config).await;
+    let rows = rows(3000);
+    for batch in rows.chunks(1000) {
+        stage.insert(config.owner, LEASE, batch).await;
+    }
+    relay.hint(rows);
+    stage.drain().await;
+    assert_eq!(stage.pending().await, 0);
+    assert_eq!(stage.ready(Queue::Checkout).await, 3000);
+}
