@@ -204,3 +204,16 @@ pub async fn exists(conn: &mut MySqlConnection, order_id: OrderId) -> Result<boo
         .await?;
     Ok(found.is_some())
 }
+
+/// The request that the order's checkout came with; `None` when there is no such checkout.
+pub async fn request_of(
+    conn: &mut MySqlConnection,
+    order_id: OrderId,
+) -> Result<Option<RequestId>> {
+    let found: Option<String> =
+        sqlx::query_scalar("select request_id from checkouts where order_id = ?")
+            .bind(order_id)
+            .fetch_optional(conn)
+            .await?;
+    found.map(wake::request_id).transpose()
+}

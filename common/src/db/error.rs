@@ -58,8 +58,6 @@ impl Error {
     /// What this error asks for.
     pub fn trouble(&self) -> Trouble {
         match self {
-            Self::TimedOut | Self::CommitUnknown(_) => Trouble::Rerun,
-            Self::RowCount { .. } | Self::Impossible(_) | Self::Panicked => Trouble::Permanent,
             Self::Sqlx(sqlx::Error::Database(error)) => {
                 let number =
                     error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
@@ -70,7 +68,9 @@ impl Error {
                     _ => Trouble::Permanent,
                 }
             }
-            Self::Sqlx(
+            Self::TimedOut
+            | Self::CommitUnknown(_)
+            | Self::Sqlx(
                 sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
                 | sqlx::Error::Protocol(_)
@@ -79,7 +79,9 @@ impl Error {
                 | sqlx::Error::BeginFailed
                 | sqlx::Error::WorkerCrashed,
             ) => Trouble::Rerun,
-            Self::Sqlx(_) => Trouble::Permanent,
+            Self::Sqlx(_) | Self::RowCount { .. } | Self::Impossible(_) | Self::Panicked => {
+                Trouble::Permanent
+            }
         }
     }
 

@@ -55,7 +55,7 @@ impl Db {
             .before_acquire(|conn, meta| {
                 Box::pin(async move {
                     if meta.idle_for > Duration::from_secs(5) {
-                        conn.ping().await?
+                        conn.ping().await?;
                     }
                     Ok(true)
                 })

@@ -19,7 +19,11 @@ pub async fn lock(
     ids: impl IntoIterator<Item = ProductId>,
     locks: Locks,
 ) -> Result<BTreeMap<ProductId, Shelf>> {
-    let ids = batch::ids(ids.into_iter().map(ProductId::uuid));
+    let mut ids = ids.into_iter().map(ProductId::uuid).peekable();
+    if ids.peek().is_none() {
+        return Ok(BTreeMap::new());
+    }
+    let ids = batch::ids(ids);
     let rows = sqlx::query(locks.choose(LOCK, LOCK_SKIP)).bind(&ids).fetch_all(&mut **tx).await?;
     let mut shelves = BTreeMap::new();
     for row in &rows {

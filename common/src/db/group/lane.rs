@@ -46,7 +46,9 @@ impl<U: Unit> Lane<U> {
             let now = Instant::now();
             let (batch, late): (Vec<_>, Vec<_>) =
                 batch.into_iter().partition(|ticket| ticket.expires > now);
-            late.into_iter().for_each(|ticket| ticket.answer(Err(Refused::Expired)));
+            for ticket in late {
+                ticket.answer(Err(Refused::Expired));
+            }
             self.commit_all(batch).await;
         }
     }
@@ -64,7 +66,9 @@ impl<U: Unit> Lane<U> {
                     }
                 }
                 Err(Outcome::Refused(refused)) => {
-                    part.into_iter().for_each(|ticket| ticket.answer(Err(refused)));
+                    for ticket in part {
+                        ticket.answer(Err(refused));
+                    }
                 }
                 Err(Outcome::Permanent(error)) if part.len() == 1 => {
                     for ticket in part {

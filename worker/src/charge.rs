@@ -1,0 +1,122 @@
+//! The calls to the payment gateway: bounded in number and time, and never with a transaction open.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ordermill_common::money::Currency;
+use ordermill_common::payment::breaker::{BreakerLimits, Change};
+use ordermill_common::payment::gateway::within;
+use ordermill_common::payment::{Breaker, Charge, Gateway, Method, Verdict};
+use ordermill_common::trace::RequestId;
+use tokio::sync::Semaphore;
+
+use crate::decide::CallOutcome;
+use crate::task::Task;
+
+/// How long an order waits for its turn before it is put off.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The way to the gateway, shared by everything that this worker has in hand.
+#[derive(Clone)]
+pub struct Till {
+    gateway: Arc<dyn Gateway>,
+    permits: Arc<Semaphore>,
+    breaker: Arc<Mutex<Breaker>>,
+    timeout: Duration,
+    currency: Currency,
+}
+
+impl std::fmt::Debug for Till {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Till").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+impl Till {
+    /// At most `charges` calls at once, each of at most `timeout`.
+    pub fn new(
+        gateway: Arc<dyn Gateway>,
+        charges: usize,
+        timeout: Duration,
+        currency: Currency,
+    ) -> Self {
+        Self {
+            gateway,
+            permits: Arc::new(Semaphore::new(charges)),
+            breaker: Arc::new(Mutex::new(Breaker::new(BreakerLimits::default()))),
+            timeout,
+            currency,
+        }
+    }
+
+    /// How long a lease must run to cover the wait, the call and its settlement.
+    pub fn lease(timeout: Duration) -> Duration {
+        LONGEST_WAIT + timeout + Duration::from_secs(15)
+    }
+
+    /// Charges the payment. `leased_until` is when the lease ends at the earliest: a call that could
+    /// outlast it is not made.
+    pub async fn charge(
+        &self,
+        task: &Task,
+        request: &RequestId,
+        leased_until: Instant,
+    ) -> CallOutcome {
+        let Ok(method) = task.method.parse::<Method>() else {
+            return CallOutcome::Declined("unknown_payment_method".to_owned());
+        };
+        let charge = Charge {
+            key: task.payment_id,
+            amount: task.amount,
+            currency: self.currency,
+            method,
+            request: Some(request.clone()),
+        };
+        let call = within(self.timeout, self.gateway.charge(&charge));
+        match self.call(call, leased_until).await {
+            Some(Ok(Verdict::Captured)) => CallOutcome::Captured,
+            Some(Ok(Verdict::Declined(why))) => CallOutcome::Declined(why),
+            Some(Err(error)) => CallOutcome::NoVerdict("charge", error.as_str().to_owned()),
+            None => CallOutcome::NotCalled,
+        }
+    }
+
+    /// Voids the payment, on the same terms.
+    pub async fn void(&self, task: &Task, leased_until: Instant) -> CallOutcome {
+        let call = within(self.timeout, self.gateway.void(task.payment_id));
+        match self.call(call, leased_until).await {
+            Some(Ok(())) => CallOutcome::Voided,
+            Some(Err(error)) => CallOutcome::NoVerdict("void", error.as_str().to_owned()),
+            None => CallOutcome::NotCalled,
+        }
+    }
+
+    async fn call<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, E>>,
+        leased_until: Instant,
+    ) -> Option<Result<T, E>> {
+        let permit = tokio::time::timeout(LONGEST_WAIT, self.permits.acquire()).await.ok()?.ok()?;
+        if Instant::now() + self.timeout > leased_until {
+            return None;
+        }
+        let pass = self.breaker().pass(Instant::now())?;
+        let answer = call.await;
+        drop(permit);
+        match self.breaker().record(&pass, answer.is_ok(), Instant::now()) {
+            Change::None => {}
+            Change::Opened(pause) => {
+                tracing::warn!(
+                    pause_ms = pause.as_millis(),
+                    "the payment gateway gives no verdicts"
+                );
+            }
+            Change::Closed => tracing::info!("the payment gateway answers again"),
+        }
+        Some(answer)
+    }
+
+    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

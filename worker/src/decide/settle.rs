@@ -1,0 +1,78 @@
+//! What the outcome of a call to the gateway means where the order and its payment stand now.
+
+use std::time::Duration;
+
+use ordermill_common::cancellation::Outcome as CancelOutcome;
+use ordermill_common::order::{Move, Status};
+use ordermill_common::payment::PaymentStatus;
+
+use super::{CallOutcome, Decision, Facts, OrderStep, PaymentStep, pause};
+
+/// Calls without a verdict after which the order is given up, and its payment voided.
+const MOST_ATTEMPTS: u32 = 5;
+/// The age of a payment after which no further charge is tried.
+const LONGEST_PENDING: Duration = Duration::from_secs(30);
+
+/// Decides. An outcome that comes too late (the payment has ended, or is to be voided) changes nothing.
+pub fn settle(facts: &Facts, outcome: &CallOutcome) -> Decision {
+    match (facts.payment, outcome) {
+        (Some(PaymentStatus::Pending), outcome) => pending(facts, outcome),
+        (Some(PaymentStatus::VoidDue), CallOutcome::Voided) => Decision {
+            payment: Some(PaymentStep::Become(PaymentStatus::Voided)),
+            ..Decision::default()
+        },
+        (Some(PaymentStatus::VoidDue), CallOutcome::NoVerdict(..)) => Decision {
+            payment: Some(PaymentStep::Sleep(pause(facts.attempts))),
+            count_attempt: true,
+            ..Decision::default()
+        },
+        (Some(PaymentStatus::VoidDue), CallOutcome::NotCalled) => {
+            Decision { payment: Some(PaymentStep::Sleep(pause(1))), ..Decision::default() }
+        }
+        _ => Decision::default(),
+    }
+}
+
+fn pending(facts: &Facts, outcome: &CallOutcome) -> Decision {
+    let (payment, order, give_up) = match outcome {
+        CallOutcome::Captured => (PaymentStatus::Captured, (Move::Pay, None), false),
+        CallOutcome::Declined(_) => {
+            (PaymentStatus::Declined, (Move::FailPayment, Some("declined")), false)
+        }
+        CallOutcome::NoVerdict(..) | CallOutcome::NotCalled => {
+            let attempts = facts.attempts + u32::from(called(outcome));
+            if !facts.cancel_asked && attempts < MOST_ATTEMPTS && facts.age < LONGEST_PENDING {
+                return Decision {
+                    payment: Some(PaymentStep::Sleep(pause(facts.attempts))),
+                    count_attempt: called(outcome),
+                    ..Decision::default()
+                };
+            }
+            (PaymentStatus::VoidDue, (Move::FailPayment, Some("gateway_unavailable")), true)
+        }
+        CallOutcome::Voided => return Decision::default(),
+    };
+    let verdict = Decision {
+        payment: Some(PaymentStep::Become(payment)),
+        count_attempt: called(outcome),
+        ..Decision::default()
+    };
+    if facts.order != Status::Reserved {
+        return verdict;
+    }
+    if facts.cancel_asked {
+        let declined = payment == PaymentStatus::Declined;
+        let payment = if declined { payment } else { PaymentStatus::VoidDue };
+        return Decision {
+            order: Some(OrderStep::Move(Move::Cancel, None)),
+            payment: Some(PaymentStep::Become(payment)),
+            cancellation: Some(CancelOutcome::Cancelled),
+            ..verdict
+        };
+    }
+    Decision { order: Some(OrderStep::Move(order.0, order.1)), give_up, ..verdict }
+}
+
+fn called(outcome: &CallOutcome) -> bool {
+    matches!(outcome, CallOutcome::NoVerdict(..))
+}

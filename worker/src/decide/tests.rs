@@ -1,0 +1,138 @@
+//! The decisions, over every combination of what a stage can read.
+
+use std::time::Duration;
+
+use ordermill_common::cancellation::Outcome as CancelOutcome;
+use ordermill_common::order::{Applied, Move, Status};
+use ordermill_common::payment::PaymentStatus;
+
+use super::{CallOutcome, Decision, Facts, OrderStep, PaymentStep, cancel, pause, settle};
+
+fn facts(order: Status, payment: PaymentStatus) -> Facts {
+    Facts { order, payment: Some(payment), attempts: 0, age: Duration::ZERO, cancel_asked: false }
+}
+
+fn outcomes() -> Vec<CallOutcome> {
+    vec![
+        CallOutcome::Captured,
+        CallOutcome::Declined("card_declined".to_owned()),
+        CallOutcome::Voided,
+        CallOutcome::NoVerdict("charge", "timed out".to_owned()),
+        CallOutcome::NotCalled,
+    ]
+}
+
+fn every_case() -> Vec<(Facts, CallOutcome)> {
+    let mut cases = Vec::new();
+    for order in Status::ALL {
+        for payment in PaymentStatus::ALL {
+            for (attempts, age) in [(0, 0), (4, 10), (5, 10), (1, 31)] {
+                for cancel_asked in [false, true] {
+                    for outcome in outcomes() {
+                        let age = Duration::from_secs(age);
+                        let payment = Some(payment);
+                        cases
+                            .push((Facts { order, payment, attempts, age, cancel_asked }, outcome));
+                    }
+                }
+            }
+        }
+    }
+    cases
+}
+
+#[test]
+fn no_decision_asks_for_an_illegal_move() {
+    for (facts, outcome) in every_case() {
+        for decision in [settle(&facts, &outcome), cancel(&facts)] {
+            if let Some(OrderStep::Move(step, _)) = decision.order {
+                assert!(
+                    matches!(facts.order.apply(step), Ok(Applied::Now(_))),
+                    "{facts:?} {outcome:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn only_a_verdict_or_a_confirmed_void_ends_a_payment() {
+    for (facts, outcome) in every_case() {
+        let Some(PaymentStep::Become(status)) = settle(&facts, &outcome).payment else { continue };
+        match status {
+            PaymentStatus::Captured => assert_eq!(outcome, CallOutcome::Captured),
+            PaymentStatus::Declined => assert!(matches!(outcome, CallOutcome::Declined(_))),
+            PaymentStatus::Voided => assert_eq!(outcome, CallOutcome::Voided),
+            PaymentStatus::VoidDue => assert_eq!(facts.payment, Some(PaymentStatus::Pending)),
+            PaymentStatus::Pending => panic!("a payment became pending: {facts:?} {outcome:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_ended_payment_never_changes_again_and_an_unfinished_one_always_has_a_next_step() {
+    for (facts, outcome) in every_case() {
+        let decision = settle(&facts, &outcome);
+        let payment = facts.payment.unwrap();
+        if !payment.is_unfinished() {
+            assert_eq!(decision, Decision::default(), "{facts:?} {outcome:?}");
+        }
+        let late = payment == PaymentStatus::VoidDue
+            && matches!(outcome, CallOutcome::Captured | CallOutcome::Declined(_));
+        let impossible = payment == PaymentStatus::Pending && outcome == CallOutcome::Voided;
+        if payment.is_unfinished() && !late && !impossible {
+            assert!(decision.payment.is_some(), "{facts:?} {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn a_charge_without_a_verdict_is_tried_again_and_then_given_up_and_voided() {
+    let no_verdict = CallOutcome::NoVerdict("charge", "timed out".to_owned());
+    let mut facts = facts(Status::Reserved, PaymentStatus::Pending);
+    for attempts in 0..4 {
+        facts.attempts = attempts;
+        let decision = settle(&facts, &no_verdict);
+        assert_eq!(decision.payment, Some(PaymentStep::Sleep(pause(attempts))));
+        assert_eq!(decision.order, None);
+    }
+    facts.attempts = 4;
+    let decision = settle(&facts, &no_verdict);
+    assert!(decision.void_next() && decision.give_up);
+    let failed = OrderStep::Move(Move::FailPayment, Some("gateway_unavailable"));
+    assert_eq!(decision.order, Some(failed));
+}
+
+#[test]
+fn a_capture_of_an_order_that_was_to_be_cancelled_cancels_and_voids_it() {
+    let asked = Facts { cancel_asked: true, ..facts(Status::Reserved, PaymentStatus::Pending) };
+    let decision = settle(&asked, &CallOutcome::Captured);
+    assert_eq!(decision.order, Some(OrderStep::Move(Move::Cancel, None)));
+    assert_eq!(decision.cancellation, Some(CancelOutcome::Cancelled));
+    assert!(decision.void_next());
+    let declined = settle(&asked, &CallOutcome::Declined("no".to_owned()));
+    assert_eq!(declined.payment, Some(PaymentStep::Become(PaymentStatus::Declined)));
+    assert_eq!(declined.order, Some(OrderStep::Move(Move::Cancel, None)));
+}
+
+#[test]
+fn a_cancellation_is_decided_exactly_when_it_was_asked_for() {
+    for order in Status::ALL {
+        for payment in PaymentStatus::ALL {
+            let asked = Facts { cancel_asked: true, ..facts(order, payment) };
+            let decided = cancel(&asked).cancellation;
+            let expected = match order.apply(Move::Cancel) {
+                Ok(_) => CancelOutcome::Cancelled,
+                Err(_) => CancelOutcome::Refused,
+            };
+            assert_eq!(decided, Some(expected));
+            assert_eq!(cancel(&facts(order, payment)), Decision::default());
+        }
+    }
+}
+
+#[test]
+fn pauses_double_from_half_a_second_to_half_a_minute() {
+    let pauses: Vec<_> = (0..9).map(|attempts| pause(attempts).as_millis()).collect();
+    assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
+}

@@ -1,0 +1,54 @@
+//! Checkouts that were consumed before: the work goes on where the order and its payment stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ordermill_common::db::batch::Locks;
+use ordermill_common::db::{Result, Tx};
+use ordermill_common::id::{OrderId, PaymentId};
+use ordermill_common::payment::PaymentStatus;
+use ordermill_common::{order, payment};
+
+use super::Reserved;
+use crate::task::{Holder, Task};
+
+/// Wins the leases of the unfinished payments that nobody holds. The orders are read without locks: what
+/// follows is decided again when it is settled.
+pub(super) async fn resume(
+    tx: &mut Tx<'_>,
+    holder: Holder,
+    orders: &[OrderId],
+    locks: Locks,
+) -> Result<BTreeMap<OrderId, Reserved>> {
+    if orders.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = order::store::find_all(tx, orders).await?;
+    let payments = payment::store::of_orders(tx, orders).await?;
+    let unfinished: Vec<PaymentId> = payments
+        .iter()
+        .filter(|payment| payment.status.is_unfinished())
+        .map(|payment| payment.id)
+        .collect();
+    let won =
+        payment::store::win_leases(tx, holder.owner, holder.lease, &unfinished, locks).await?;
+    let waiting: BTreeSet<OrderId> = payments
+        .iter()
+        .filter(|payment| payment.status.is_unfinished())
+        .map(|payment| payment.order_id)
+        .collect();
+    let mut answers: BTreeMap<OrderId, Reserved> = rows
+        .into_iter()
+        .map(|order| {
+            let held = waiting.contains(&order.id);
+            (order.id, if held { Reserved::Held } else { Reserved::Ended(order.status) })
+        })
+        .collect();
+    for payment in &won {
+        let next = match payment.status {
+            PaymentStatus::VoidDue => Reserved::Void(Task::from(payment)),
+            _ => Reserved::Charge(Task::from(payment)),
+        };
+        answers.insert(payment.order_id, next);
+    }
+    Ok(answers)
+}

@@ -1,0 +1,176 @@
+//! A worker's life: wait for the database, start the lanes, the relay and the consumers, work, drain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures::future::BoxFuture;
+use ordermill_common::broker::{
+    Broker, Consumer, ConsumerConfig, Delivery, Disposition, Link, Publisher, Queue,
+};
+use ordermill_common::db::{self, Db};
+use ordermill_common::id::OwnerId;
+use ordermill_common::log::chain;
+use ordermill_common::ops::{Part, Readiness, Standing, listen, serve_health};
+use ordermill_common::outbox::{Relay, RelayConfig};
+use ordermill_common::payment::mock::MockGateway;
+use ordermill_common::retry::Backoff;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::charge::Till;
+use crate::config::RunArgs;
+use crate::delivery;
+use crate::pipeline::Pipeline;
+use crate::sweep::Sweeper;
+use crate::task::Holder;
+
+/// How long a batch is tried again before its messages go back to the broker.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Wishes to cancel held at once; they are few, and must not wait for each other.
+const CANCEL_PREFETCH: u16 = 100;
+const DEAD_PREFETCH: u16 = 20;
+
+/// Works until `shutdown`, then drains within the configured time.
+pub async fn run(args: &RunArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let owner = OwnerId::mint();
+    let db = Db::new(&args.database.database_url, 4).context("DATABASE_URL cannot be used")?;
+    let broker = Broker::new(&args.broker.amqp_url, &args.broker.queue_prefix)
+        .context("AMQP_URL cannot be used")?;
+    let ledger = &args.payment.payment_ledger;
+    let gateway = MockGateway::open(ledger, &owner.to_string())
+        .with_context(|| format!("cannot open the payment ledger {}", ledger.display()))?;
+    let admin =
+        listen("admin", args.health.admin_addr, args.health.admin_port_file.as_deref()).await?;
+
+    let tasks = TaskTracker::new();
+    let (leave, consuming) = (CancellationToken::new(), CancellationToken::new());
+    let mut links = Vec::new();
+    let publisher = Publisher::start(&broker, &tasks);
+    links.push(("publisher", publisher.link()));
+    let timeout = args.payment.timeout();
+    let till = Till::new(
+        Arc::new(gateway),
+        usize::from(args.payment.charges),
+        timeout,
+        args.shop.currency,
+    );
+    let holder = Holder { owner, lease: Till::lease(timeout) };
+    let checkouts = Consumer::new(&broker, config(args, Queue::Checkout, prefetch(args)));
+    let cancels = Consumer::new(&broker, config(args, Queue::Cancel, CANCEL_PREFETCH));
+    let dead = Consumer::new(&broker, config(args, Queue::Dead, DEAD_PREFETCH));
+    links.push(("orders.checkout", checkouts.link()));
+    links.push(("orders.cancel", cancels.link()));
+    links.push(("orders.dead", dead.link()));
+    let health = WorkerHealth { db: db.clone(), links };
+    tasks.spawn(serve_health(admin, health, shutdown.clone(), leave.clone()));
+
+    if wait_for_database(&db, args.database.allow_unsafe_database, &shutdown).await? {
+        tracing::info!(owner = %owner, "working");
+        let limits = args.batch.limits(PATIENCE);
+        let lanes = TaskTracker::new();
+        let pipeline = Pipeline::start(&db, holder, till, limits, &lanes);
+        let relay = Relay::start(&db, publisher, RelayConfig::new(owner), leave.clone(), &tasks);
+        let sweeper = Sweeper { db: db.clone(), owner, relay };
+        let consumers = TaskTracker::new();
+        consumers.spawn(sweeper.run(consuming.clone()));
+        consumers.spawn(checkouts.run(into(&pipeline), consuming.clone()));
+        consumers.spawn(cancels.run(into(&pipeline), consuming.clone()));
+        let store = db.clone();
+        consumers.spawn(
+            dead.run(move |letter| crate::dead::handle(store.clone(), letter), consuming.clone()),
+        );
+        drop(pipeline);
+        shutdown.cancelled().await;
+        consuming.cancel();
+        finish(&consumers, args.shop.drain(), "deliveries").await;
+        finish(&lanes, Duration::from_secs(5), "batches").await;
+    }
+    leave.cancel();
+    finish(&tasks, Duration::from_secs(5), "connections").await;
+    db.close().await;
+    Ok(())
+}
+
+fn prefetch(args: &RunArgs) -> u16 {
+    args.payment.charges.saturating_add(2 * args.batch.lanes * args.batch.batch)
+}
+
+fn config(args: &RunArgs, queue: Queue, prefetch: u16) -> ConsumerConfig {
+    ConsumerConfig::new(queue, prefetch, args.shop.drain())
+}
+
+fn into(
+    pipeline: &Pipeline,
+) -> impl Fn(Delivery) -> BoxFuture<'static, Disposition> + Send + Sync + 'static {
+    let pipeline = pipeline.clone();
+    move |letter| Box::pin(delivery::handle(pipeline.clone(), letter))
+}
+
+async fn finish(tasks: &TaskTracker, limit: Duration, what: &str) {
+    tasks.close();
+    if tokio::time::timeout(limit, tasks.wait()).await.is_err() {
+        tracing::warn!(
+            what,
+            left = tasks.len(),
+            "not finished in time; it will be resumed elsewhere"
+        );
+    }
+}
+
+/// Waits until the database answers, its schema is current and its settings are safe. `false` when the
+/// shutdown came first; an error when the settings are not safe.
+async fn wait_for_database(
+    db: &Db,
+    allow_unsafe: bool,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<bool> {
+    let mut waits = Backoff::reconnect();
+    let mut told = String::new();
+    while !shutdown.is_cancelled() {
+        let why = match db::migrations_are_current(db).await {
+            Ok(false) => "the schema is not current; run `ordermill-api migrate`".to_owned(),
+            Err(error) => chain(&error),
+            Ok(true) => match db::refuse_unsafe(db).await {
+                Err(error) => chain(&error),
+                Ok(Err(wrong)) if !allow_unsafe => return Err(wrong.into()),
+                Ok(_) => return Ok(true),
+            },
+        };
+        if told != why {
+            tracing::warn!(reason = why, "waiting for the database");
+            told = why;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(waits.next_wait()) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    Ok(false)
+}
+
+struct WorkerHealth {
+    db: Db,
+    links: Vec<(&'static str, Link)>,
+}
+
+impl Readiness for WorkerHealth {
+    fn look(&self) -> BoxFuture<'_, Vec<Part>> {
+        Box::pin(async move {
+            let database = match self.db.ping().await {
+                Ok(()) => Standing::Ok,
+                Err(error) => Standing::Failed(chain(&error)),
+            };
+            let mut parts = vec![Part::new("database", database)];
+            parts.extend(self.links.iter().map(|(name, link)| {
+                let standing = if link.is_open() {
+                    Standing::Ok
+                } else {
+                    Standing::Failed(format!("{:?}", link.state()))
+                };
+                Part::new(name, standing)
+            }));
+            parts
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! The sweep: whatever is unfinished and due gets a new wake-up. It takes no input; what it finds is in the
+//! rows. One process sweeps at a time, and at most 2,000 rows a second, so that a backlog is no storm.
+
+use std::time::Duration;
+
+use ordermill_common::broker::Kind;
+use ordermill_common::db::{Db, Error, Result, Tx};
+use ordermill_common::id::{MessageId, OrderId, OwnerId};
+use ordermill_common::log::chain;
+use ordermill_common::outbox::{self, OutboxRow, RelayHandle};
+use ordermill_common::retry::Backoff;
+use ordermill_common::trace::RequestId;
+use ordermill_common::{cancellation, checkout, payment};
+use sqlx::{Connection as _, MySqlConnection};
+use tokio_util::sync::CancellationToken;
+
+const EVERY: Duration = Duration::from_millis(500);
+/// Rows a tick, shared by the three tables.
+const AT_MOST: u32 = 1_000;
+
+/// The sweeper of this process.
+#[derive(Debug)]
+pub struct Sweeper {
+    /// Where the rows are.
+    pub db: Db,
+    /// Who publishes first what the sweep writes.
+    pub owner: OwnerId,
+    /// The relay of this process.
+    pub relay: RelayHandle,
+}
+
+impl Sweeper {
+    /// Sweeps until shutdown; stands by while another process does.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut waits = Backoff::reconnect();
+        loop {
+            // Database futures are never cancelled: shutdown is looked at between ticks.
+            let pause = match self.sweep_until(&shutdown).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "the sweep was interrupted");
+                    waits.next_wait()
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    async fn sweep_until(&self, shutdown: &CancellationToken) -> Result<()> {
+        let mut conn = self.db.connect_lane().await?;
+        while !shutdown.is_cancelled() {
+            if is_mine(&mut conn).await? {
+                let rows = self.tick(&mut conn).await?;
+                if !rows.is_empty() {
+                    tracing::info!(rows = rows.len(), "woke what was due");
+                    self.relay.hint(rows);
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn tick(&self, conn: &mut MySqlConnection) -> Result<Vec<OutboxRow>> {
+        let mut tx = conn.begin().await?;
+        match self.wake_due(&mut tx).await {
+            Ok(rows) => {
+                tx.commit().await.map_err(|error| Error::CommitUnknown(Box::new(error.into())))?;
+                Ok(rows)
+            }
+            Err(error) => {
+                tx.rollback().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn wake_due(&self, tx: &mut Tx<'_>) -> Result<Vec<OutboxRow>> {
+        let cancels = cancellation::store::due(tx, AT_MOST).await?;
+        let left = AT_MOST.saturating_sub(u32::try_from(cancels.len()).unwrap_or(AT_MOST));
+        let checkouts = checkout::store::due(tx, left).await?;
+        let left = left.saturating_sub(u32::try_from(checkouts.len()).unwrap_or(left));
+        let payments = payment::store::due(tx, left).await?;
+        let mut rows: Vec<OutboxRow> = Vec::new();
+        rows.extend(cancels.into_iter().map(|due| row(Kind::OrderCancelV1, due)));
+        let orders = checkouts.into_iter().chain(payments);
+        rows.extend(orders.map(|due| row(Kind::OrderCheckoutV1, due)));
+        outbox::store::insert(tx, self.owner, &rows).await?;
+        Ok(rows)
+    }
+}
+
+fn row(kind: Kind, (order_id, request_id): (OrderId, RequestId)) -> OutboxRow {
+    OutboxRow { id: MessageId::mint(), kind, order_id, request_id }
+}
+
+/// Whether this connection holds, or now gets, the one lock of all sweepers of this database. The lock is
+/// the session's: it is free as soon as the process or its connection is gone.
+async fn is_mine(conn: &mut MySqlConnection) -> Result<bool> {
+    let held: Option<i64> = sqlx::query_scalar(
+        "select coalesce(is_used_lock(concat(left(database(), 50), '.sweep')) = connection_id(), 0) \
+           or get_lock(concat(left(database(), 50), '.sweep'), 0)",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(held == Some(1))
+}
