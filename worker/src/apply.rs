@@ -64,8 +64,8 @@ pub async fn apply(
     locks: Locks,
 ) -> Result<BTreeSet<OrderId>> {
     let lines = lines_to_release(tx, cases).await?;
-    let products = lines.values().flatten().map(|line| line.product_id);
-    let shelves = stock::store::lock(tx, products, locks).await?;
+    let products = lines.values().flatten().map(|line| line.product_id).collect();
+    let shelves = stock::store::lock(tx, &products, locks).await?;
     let put_off: BTreeSet<OrderId> = lines
         .iter()
         .filter(|(_, lines)| lines.iter().any(|line| !shelves.contains_key(&line.product_id)))

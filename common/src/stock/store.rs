@@ -1,6 +1,6 @@
 //! The rows of stock. Only this room writes them, by deltas, on rows that the caller's transaction locked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use sqlx::Row as _;
@@ -16,14 +16,13 @@ crate::lock_by_id!(LOCK, LOCK_SKIP, "t.product_id, t.available", "stock", "produ
 /// With [`Locks::Skip`] rows that others hold are missing from the answer.
 pub async fn lock(
     tx: &mut Tx<'_>,
-    ids: impl IntoIterator<Item = ProductId>,
+    ids: &BTreeSet<ProductId>,
     locks: Locks,
 ) -> Result<BTreeMap<ProductId, Shelf>> {
-    let mut ids = ids.into_iter().map(ProductId::uuid).peekable();
-    if ids.peek().is_none() {
+    if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let ids = batch::ids(ids);
+    let ids = batch::ids(ids.iter().map(|id| id.uuid()));
     let rows = sqlx::query(locks.choose(LOCK, LOCK_SKIP)).bind(&ids).fetch_all(&mut **tx).await?;
     let mut shelves = BTreeMap::new();
     for row in &rows {

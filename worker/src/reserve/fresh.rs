@@ -54,7 +54,7 @@ pub(super) async fn reserve(
     let mut fresh = read(wanted)?;
     let products: BTreeSet<ProductId> =
         fresh.iter().flat_map(|one| &one.lines).map(|line| line.product_id).collect();
-    let mut shelves = stock::store::lock(tx, products, locks).await?;
+    let mut shelves = stock::store::lock(tx, &products, locks).await?;
     decide(&mut fresh, &mut shelves, locks);
     write(tx, holder, &fresh).await?;
 
