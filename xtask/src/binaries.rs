@@ -1,12 +1,17 @@
 //! Builds and finds the product's programs.
 
 use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::progress::Progress;
+use crate::{child, wait};
+
+const LONGEST_RUN: Duration = Duration::from_hours(12);
 
 /// The repository's root.
 pub fn root() -> &'static Path {
@@ -17,7 +22,8 @@ pub fn root() -> &'static Path {
 /// A call of the cargo that built this program, in the repository.
 pub fn cargo() -> Command {
     let mut command = Command::new(env!("CARGO"));
-    command.current_dir(root());
+    // A group of its own: Ctrl-C reaches us alone, and we end all that it has started.
+    command.current_dir(root()).process_group(0);
     command
 }
 
@@ -45,11 +51,24 @@ pub fn cargo_build(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Re
     if folder()?.file_name() == Some(OsStr::new("release")) {
         command.arg("--release");
     }
-    let status = command.status().context("cannot run cargo")?;
+    let status = follow(&mut command)?;
     if !status.success() {
         bail!("cargo build failed ({status})");
     }
     Ok(())
+}
+
+/// Runs a cargo command to its end; a signal to us ends it.
+pub fn follow(command: &mut Command) -> Result<ExitStatus> {
+    let mut cargo = command.stdin(Stdio::null()).spawn().context("cannot run cargo")?;
+    match wait::until(LONGEST_RUN, || anyhow::Ok(cargo.try_wait()?)) {
+        Ok(Some(status)) => Ok(status),
+        outcome => {
+            child::end_group(&mut cargo);
+            outcome?;
+            bail!("cargo did not end in {} h", LONGEST_RUN.as_secs() / 3600);
+        }
+    }
 }
 
 fn folder() -> Result<PathBuf> {

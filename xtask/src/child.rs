@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::{find, wait};
 
@@ -113,6 +113,18 @@ impl Tied {
 impl Drop for Tied {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Ends a child that leads a process group, and the group: asks first, then kills.
+pub fn end_group(leader: &mut Child) {
+    for signal in [Signal::TERM, Signal::KILL] {
+        if let Some(group) = Pid::from_raw(leader.id().cast_signed()) {
+            let _ = kill_process_group(group, signal);
+        }
+        if wait::quietly(Duration::from_secs(10), || !matches!(leader.try_wait(), Ok(None))) {
+            return;
+        }
     }
 }
 

@@ -21,6 +21,8 @@ const MARKER: &str = "ordermill-folder.json";
 const LOCK: &str = "lock";
 const HOLDER: &str = "holder.json";
 const ROOM_NEEDED: u64 = 700 << 20;
+// Below this RabbitMQ takes no more messages.
+const ROOM_TO_LIVE: u64 = 50 << 20;
 // RabbitMQ cannot run in paths with these.
 const REFUSED_IN_PATHS: [char; 8] = ['*', '?', '[', ']', '{', '}', '^', '!'];
 
@@ -98,6 +100,17 @@ impl Folder {
         self.mark.end_bearers(Duration::from_secs(30))
     }
 
+    /// Says so in the error when its likely cause is that the disk has filled up meanwhile.
+    pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        match free_bytes(&self.path) {
+            Ok(free) if free < ROOM_TO_LIVE => error.context(format!(
+                "the disk of {} is full: free some space, or choose another folder with --data",
+                self.path.display()
+            )),
+            _ => error,
+        }
+    }
+
     /// Tells those who find the folder claimed who we are, and our address.
     pub fn tell(&self, url: Option<&str>) -> Result<()> {
         let pid = std::process::id();
@@ -150,8 +163,7 @@ fn prepare(path: &Path) -> Result<PathBuf> {
 }
 
 fn check_room(path: &Path) -> Result<()> {
-    let space = statvfs(path).with_context(|| unwritable(path))?;
-    let free = space.f_bavail * space.f_frsize;
+    let free = free_bytes(path)?;
     if free < ROOM_NEEDED {
         bail!(
             "only {} MB are free in {}, {} are needed: free some, or choose another folder with \
@@ -162,6 +174,11 @@ fn check_room(path: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+fn free_bytes(path: &Path) -> Result<u64> {
+    let space = statvfs(path).with_context(|| unwritable(path))?;
+    Ok(space.f_bavail * space.f_frsize)
 }
 
 fn marker(path: &Path) -> Result<String> {

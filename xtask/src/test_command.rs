@@ -1,23 +1,20 @@
 //! `cargo xtask test`: every test on real servers, and nothing left behind.
 
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use xtask::folder::{self, Claim};
 use xtask::mark::Mark;
 use xtask::progress::Progress;
 use xtask::servers::Servers;
-use xtask::{binaries, interrupt, secret, wait};
+use xtask::{binaries, secret};
 
 use crate::given::{Given, Urls};
 
-const LONGEST_RUN: Duration = Duration::from_hours(12);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Which tests, on which servers.
@@ -38,9 +35,9 @@ pub(crate) fn run(options: &Options, progress: Progress) -> Result<ExitCode> {
     progress.loud_step("Building", || {
         // The programs that tests start; `cargo test` builds none of another package.
         binaries::cargo_build(["--workspace", "--bins"])?;
-        let status =
-            binaries::cargo().args(["test", "--workspace", "--no-run", "--quiet"]).status();
-        anyhow::ensure!(status.context("cannot run cargo")?.success(), "the tests do not compile");
+        let mut command = binaries::cargo();
+        command.args(["test", "--workspace", "--no-run", "--quiet"]);
+        ensure!(binaries::follow(&mut command)?.success(), "the tests do not compile");
         Ok(())
     })?;
     let Some(urls) = given else {
@@ -67,32 +64,13 @@ fn run_tests(options: &Options, urls: &Urls) -> Result<ExitCode> {
         .arg("--")
         .args(&options.further)
         .env("DATABASE_URL", &urls.database)
-        .env("AMQP_URL", &urls.amqp)
-        .stdin(Stdio::null())
-        // Ctrl-C reaches us alone; we pass it on to all of them.
-        .process_group(0);
+        .env("AMQP_URL", &urls.amqp);
     mark.put_on(&mut command);
-    let outcome = follow(&mut command);
+    let outcome = binaries::follow(&mut command);
     // Whatever a failed test did not end: programs, servers.
     mark.end_bearers(GRACE);
     let status = outcome?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
-}
-
-fn follow(command: &mut Command) -> Result<ExitStatus> {
-    let mut runner = command.spawn().context("cannot run cargo")?;
-    if let Ok(Some(status)) = wait::until(LONGEST_RUN, || anyhow::Ok(runner.try_wait()?)) {
-        return Ok(status);
-    }
-    if let Some(group) = Pid::from_raw(runner.id().cast_signed()) {
-        let _ = kill_process_group(group, Signal::TERM);
-    }
-    if !wait::quietly(GRACE, || matches!(runner.try_wait(), Ok(Some(_)))) {
-        let _ = runner.kill();
-        let _ = runner.wait();
-    }
-    interrupt::check()?;
-    bail!("the tests did not end in {} h", LONGEST_RUN.as_secs() / 3600);
 }
 
 // A run that was killed with SIGKILL could not clean up.

@@ -159,7 +159,8 @@ fn configuration(state: &State) -> String {
          raft.wal_max_size_bytes = 67108864\n\
          log.file = false\n\
          log.console = true\n\
-         log.console.level = warning\n",
+         log.console.level = warning\n\
+         log.console.use_colors = off\n",
         state.broker_port, state.password
     )
 }

@@ -62,7 +62,9 @@ pub(crate) fn run(options: &Options, progress: Progress) -> Result<ExitCode> {
     // uses most of it again. An optimised build takes several times as long.
     binaries::build(progress)?;
 
-    let servers = programs.map(|programs| Servers::launch(&folder, &programs)).transpose()?;
+    let launch =
+        |programs| progress.step("Preparing the servers", || Servers::launch(&folder, &programs));
+    let servers = programs.map(launch).transpose()?;
     let urls = given.or_else(|| {
         servers
             .as_ref()
@@ -81,7 +83,7 @@ pub(crate) fn run(options: &Options, progress: Progress) -> Result<ExitCode> {
     let mut running = Running { installation, servers };
     let outcome = running.live(options, &folder, progress);
     let stopped = progress.step("Stopping", || running.stop());
-    outcome?;
+    outcome.map_err(|error| folder.explain(error))?;
     stopped?;
     Ok(ExitCode::SUCCESS)
 }

@@ -63,7 +63,12 @@ impl Kept {
                 progress.note(&format!("✗ {error:#}"));
                 Ok(())
             }
-            _ => Ok(()),
+            Err(_) => Ok(()),
+            Ok(()) => {
+                let name = self.part.child(running).map_or("", |child| child.name());
+                progress.note(&format!("✓ started {name} again"));
+                Ok(())
+            }
         }
     }
 

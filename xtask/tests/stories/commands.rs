@@ -29,7 +29,8 @@ fn refusal(command: &mut Command) -> String {
 
 /// `cargo xtask servers`, once it has printed its URLs; and the database's.
 fn start_servers(data: &Path) -> (Child, String) {
-    let mut run = xtask(&["servers"], data).stdout(Stdio::piped()).spawn().unwrap();
+    let mut run =
+        xtask(&["servers"], data).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
     let database = lines.next().unwrap();
     assert!(lines.next().unwrap().starts_with("export AMQP_URL=amqp://"));
@@ -72,13 +73,13 @@ fn down_stops_a_living_run_and_reset_deletes_its_folder() {
     assert!(second.contains(&format!("pid {}", run.id())), "{second}");
 
     let mark = mark_of(data.path());
-    assert!(xtask(&["down"], data.path()).status().unwrap().success());
+    assert!(xtask(&["down"], data.path()).output().unwrap().status.success());
     assert!(mark.bearers().is_empty());
     assert!(run.wait().unwrap().success());
-    assert!(xtask(&["down"], data.path()).status().unwrap().success());
-    assert!(xtask(&["reset"], data.path()).status().unwrap().success());
+    assert!(xtask(&["down"], data.path()).output().unwrap().status.success());
+    assert!(xtask(&["reset"], data.path()).output().unwrap().status.success());
     assert!(!data.path().exists());
-    assert!(xtask(&["reset"], data.path()).status().unwrap().success());
+    assert!(xtask(&["reset"], data.path()).output().unwrap().status.success());
 }
 
 #[test]
