@@ -1,0 +1,279 @@
+//! One buyer's invoices, in order: fill the cart, check out, go on while the order runs.
+//!
+//! The next cart is filled while the previous order is still running and, in the order of all invoices,
+//! well before its own turn. So its stock may be gone when it is checked out, as in a real shop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::outcome::{Outcome, Outcomes, ReturnEnd};
+use super::plan::{Invoice, Line, Plan, What};
+use super::returns::Return;
+use super::setup::Opened;
+use super::turns::Turns;
+use crate::client::CallError;
+use crate::http::Request;
+use crate::shop::{self, Account, Order};
+
+// How far ahead of the first unfinished invoice carts are filled, and checkouts sent.
+const CARTS_AHEAD: usize = 400;
+const CHECKOUTS_AHEAD: usize = 64;
+const LINES_AT_A_TIME: usize = 16;
+// An order that takes longer is looked at again at the end; its buyer goes on.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// What all buyers share.
+#[derive(Debug)]
+pub struct Stage {
+    /// What there is to do.
+    pub plan: Plan,
+    /// With what.
+    pub opened: Opened,
+    /// The installation's currency.
+    pub currency: String,
+    /// Whose turn it is.
+    pub turns: Turns,
+    /// What became of it.
+    pub outcomes: Outcomes,
+    /// Bounds the requests for cart lines in flight.
+    pub requests: Semaphore,
+    /// When the first invoice is due, and how many times faster than real time goes.
+    pub speed: Option<(Instant, f64)>,
+}
+
+/// A buyer on the way through the invoices.
+struct Visit {
+    stage: Arc<Stage>,
+    buyer: usize,
+    /// The order that is running.
+    running: Option<String>,
+    /// Whether the cart may hold what was not put there for the present invoice.
+    is_cart_mixed: bool,
+}
+
+/// Goes through all invoices of a buyer; answers the order that is running still.
+pub async fn visit(stage: Arc<Stage>, buyer: usize) -> Option<String> {
+    let invoices = stage.plan.buyers[buyer].invoices.clone();
+    let mut visit = Visit { stage, buyer, running: None, is_cart_mixed: false };
+    for place in invoices {
+        let stage = Arc::clone(&visit.stage);
+        let outcome = match &stage.plan.invoices[place].what {
+            What::NothingToSell => Outcome::NothingToSell,
+            What::Sale(lines) => visit.buy(place, lines).await,
+            What::Return(wanted) => Outcome::Returned(visit.give_back(place, *wanted).await),
+        };
+        stage.outcomes.note(place, outcome);
+        stage.turns.finish(place);
+    }
+    visit.running
+}
+
+impl Visit {
+    fn account(&self) -> &Account {
+        &self.stage.opened.buyers[self.buyer]
+    }
+
+    async fn buy(&mut self, place: usize, lines: &[Line]) -> Outcome {
+        let stage = Arc::clone(&self.stage);
+        stage.turns.wait(place, CARTS_AHEAD).await;
+        let running = self.running.take();
+        let (filled, put_back) = tokio::join!(self.fill(lines), self.end_of(running));
+        self.is_cart_mixed |= put_back;
+        let ready = match filled {
+            Ok(()) if self.is_cart_mixed => self.tidy(lines).await,
+            filled => filled,
+        };
+        self.due(place).await;
+        let sent = match ready {
+            Ok(()) => self.check_out(&stage.plan.invoices[place], lines).await,
+            Err(CallError::Refused(problem)) => Ok(Outcome::RefusedAtCart(problem.code)),
+            Err(error) => Err(error),
+        };
+        let outcome = sent.unwrap_or_else(|error| {
+            stage.outcomes.fault(format!("invoice {}: {error}", stage.plan.invoices[place].number));
+            Outcome::Unanswered
+        });
+        match &outcome {
+            Outcome::Accepted(id) => self.running = Some(id.clone()),
+            _ => self.is_cart_mixed = self.account().clear_cart().await.is_err(),
+        }
+        outcome
+    }
+
+    /// Sets every line, several at a time. Ends at the first that is refused.
+    async fn fill(&self, lines: &[Line]) -> Result<(), CallError> {
+        let set = |line: Line| async move {
+            let _permit = self.stage.requests.acquire().await.expect("it is never closed");
+            let product = &self.stage.opened.products[line.product];
+            self.account().set_line(product, line.quantity).await
+        };
+        let mut sets =
+            futures::stream::iter(lines.iter().copied().map(set)).buffer_unordered(LINES_AT_A_TIME);
+        while let Some(result) = sets.next().await {
+            result?;
+        }
+        Ok(())
+    }
+
+    /// Makes the cart hold exactly these lines, whatever an order that failed has put back.
+    async fn tidy(&mut self, lines: &[Line]) -> Result<(), CallError> {
+        let wanted = self.named(lines);
+        let held = self.account().cart().await?.lines;
+        for line in
+            held.iter().filter(|line| !wanted.iter().any(|w| w.product_id == line.product_id))
+        {
+            self.account().set_line(&line.product_id, 0).await?;
+        }
+        for line in wanted.iter().filter(|line| !held.contains(line)) {
+            self.account().set_line(&line.product_id, line.quantity).await?;
+        }
+        self.is_cart_mixed = false;
+        Ok(())
+    }
+
+    /// Waits for the invoice's turn and, unless at full speed, its time.
+    async fn due(&self, place: usize) {
+        self.stage.turns.wait(place, CHECKOUTS_AHEAD).await;
+        if let Some((start, speed)) = self.stage.speed {
+            let invoices = &self.stage.plan.invoices;
+            let after = (invoices[place].at - invoices[0].at).as_seconds_f64() / speed;
+            sleep_until(start + Duration::from_secs_f64(after.max(0.0))).await;
+        }
+    }
+
+    async fn check_out(&self, invoice: &Invoice, lines: &[Line]) -> Result<Outcome, CallError> {
+        let products = &self.stage.plan.products;
+        let total: i64 =
+            lines.iter().map(|line| products[line.product].price * i64::from(line.quantity)).sum();
+        let body = serde_json::json!({
+            "payment_method": "tok_approve",
+            "expected_total": {"amount": total, "currency": self.stage.currency},
+        });
+        let body = body.to_string();
+        let request = Request::json("POST", "/v1/checkout", &body).keyed(&invoice.number);
+        let order: Order = match self.account().ask(request).await {
+            Err(CallError::Refused(problem)) => {
+                return Ok(Outcome::RefusedAtCheckout(problem.code));
+            }
+            answer => answer?,
+        };
+        if by_product(order.lines) != by_product(self.named(lines)) {
+            let (id, number) = (&order.id, &invoice.number);
+            self.stage.outcomes.fault(format!("order {id} has other lines than invoice {number}"));
+        }
+        Ok(Outcome::Accepted(order.id))
+    }
+
+    fn named(&self, lines: &[Line]) -> Vec<shop::Line> {
+        let named = |line: &Line| shop::Line {
+            product_id: self.stage.opened.products[line.product].clone(),
+            quantity: line.quantity,
+        };
+        lines.iter().map(named).collect()
+    }
+
+    /// Waits until the order has ended; answers whether its lines may be back in the cart.
+    async fn end_of(&self, order: Option<String>) -> bool {
+        let Some(id) = order else { return false };
+        match follow(self.account(), &self.stage.outcomes, &id, PATIENCE).await {
+            Some(order) => matches!(order.status.as_str(), "rejected" | "payment_failed"),
+            None => true,
+        }
+    }
+
+    async fn give_back(&mut self, place: usize, wanted: Return) -> ReturnEnd {
+        let target = match wanted {
+            Return::Whole(target) => target,
+            Return::Repeated => return ReturnEnd::Repeated,
+            Return::Part => return ReturnEnd::Part,
+            Return::Unmatched => return ReturnEnd::Unmatched,
+            Return::NoCustomer => return ReturnEnd::NoCustomer,
+        };
+        self.due(place).await;
+        let running = self.running.take();
+        self.is_cart_mixed |= self.end_of(running).await;
+        let id = match self.stage.outcomes.of(target) {
+            Some(Outcome::Accepted(id)) => id,
+            Some(Outcome::NothingToSell) => return ReturnEnd::NoOrder("nothing to sell".into()),
+            _ => return ReturnEnd::NoOrder("refused".into()),
+        };
+        self.cancel(&id).await.unwrap_or_else(|error| {
+            self.stage.outcomes.fault(format!("cancelling order {id}: {error}"));
+            ReturnEnd::Unanswered
+        })
+    }
+
+    async fn cancel(&self, id: &str) -> Result<ReturnEnd, CallError> {
+        let order = self.account().order(id).await?;
+        if order.status != "paid" {
+            return Ok(ReturnEnd::NoOrder(order.status));
+        }
+        let path = format!("/v1/orders/{id}/cancel");
+        let request = Request::json("POST", &path, r#"{"reason":"returned"}"#);
+        let refused = match self.account().call(request).await {
+            Ok(_) => None,
+            // Perhaps because an attempt without an answer has cancelled it: the order tells.
+            Err(CallError::Refused(problem)) => Some(problem.code),
+            Err(error) => return Err(error),
+        };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let order = self.account().order(id).await?;
+            if order.status == "cancelled" {
+                return Ok(ReturnEnd::Cancelled);
+            }
+            let outcome = order.cancellation.as_ref().map(|wish| wish.outcome.clone());
+            match (outcome, &refused) {
+                (Some(Some(decided)), _) => return Ok(ReturnEnd::Refused(decided)),
+                (None, Some(code)) => return Ok(ReturnEnd::Refused(code.clone())),
+                _ if Instant::now() > deadline => {
+                    return Ok(ReturnEnd::Refused("undecided".into()));
+                }
+                _ => sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+}
+
+fn by_product(mut lines: Vec<shop::Line>) -> Vec<shop::Line> {
+    lines.sort_by(|a, b| a.product_id.cmp(&b.product_id));
+    lines
+}
+
+/// Waits until the order has ended, notes that, and answers it; `None` when it takes longer than the
+/// limit. An order that cannot be read, or goes back, is a fault.
+pub async fn follow(
+    account: &Account,
+    outcomes: &Outcomes,
+    id: &str,
+    limit: Duration,
+) -> Option<Order> {
+    let deadline = Instant::now() + limit;
+    let (mut pause, mut version) = (Duration::from_millis(20), 0);
+    loop {
+        match account.order(id).await {
+            Ok(order) if order.version < version => {
+                outcomes.fault(format!("order {id} went back to version {}", order.version));
+                return Some(order);
+            }
+            Ok(order) if order.has_ended() => {
+                outcomes.ended(&order);
+                return Some(order);
+            }
+            Ok(order) => version = order.version,
+            Err(error) => {
+                outcomes.fault(format!("order {id} cannot be read: {error}"));
+                return None;
+            }
+        }
+        if Instant::now() + pause > deadline {
+            return None;
+        }
+        sleep(pause).await;
+        pause = (pause * 3 / 2).min(Duration::from_millis(400));
+    }
+}
