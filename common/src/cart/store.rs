@@ -3,15 +3,22 @@
 //! Lock order: the carts by ascending user id, then their lines by ascending product id. A cart's row
 //! guards its lines: whoever holds it reads them without locks. In the pipeline carts come last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::MySqlPool;
 
-use crate::checkout::SnapshotLine;
+use super::write::BATCH_LINES;
+use super::{Cart, Facts, Line, fold};
 use crate::db::batch::{self, Locks};
 use crate::db::{Error, Result, Tx};
 use crate::id::{OrderId, ProductId, UserId};
-use crate::money::MAX_QUANTITY;
+
+mod put_back;
+
+pub use put_back::put_back;
 
 /// A locked cart.
 #[derive(Debug, Clone, Copy, sqlx::FromRow)]
@@ -23,18 +30,6 @@ pub struct Head {
     /// The order that its lines went to last.
     pub last_order: Option<OrderId>,
 }
-
-/// A stored line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored {
-    /// How many.
-    pub quantity: u32,
-    /// What one cost when the buyer set the line, in minor units.
-    pub price: i64,
-}
-
-/// Which line of which cart.
-pub type LineKey = (UserId, ProductId);
 
 /// Makes the empty cart of a new account.
 pub async fn insert(tx: &mut Tx<'_>, user_id: UserId) -> Result<()> {
@@ -60,150 +55,334 @@ pub async fn lock(tx: &mut Tx<'_>, users: &[UserId], locks: Locks) -> Result<Vec
     Ok(rows)
 }
 
-#[derive(Serialize)]
-struct KeyRow {
-    u: String,
-    p: String,
+const SIZES: &str = "\
+select t.user_id, count(*)
+from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
+straight_join cart_lines t on t.user_id = unhex(j.id)
+group by t.user_id";
+
+/// Which of the locked carts one transaction takes: in the order of `users`, while their lines together
+/// stay under the limit of a batch. The first is always among them.
+pub async fn fitting(
+    tx: &mut Tx<'_>,
+    users: &[UserId],
+    heads: &BTreeMap<UserId, Head>,
+) -> Result<BTreeSet<UserId>> {
+    let sizes: Vec<(UserId, i64)> = sqlx::query_as(SIZES)
+        .bind(batch::ids(heads.keys().map(|id| id.uuid())))
+        .fetch_all(&mut **tx)
+        .await?;
+    let sizes: BTreeMap<_, _> = sizes.into_iter().collect();
+    let (mut taken, mut room) = (BTreeSet::new(), BATCH_LINES);
+    for user in users.iter().filter(|user| heads.contains_key(user)) {
+        let size = sizes.get(user).map_or(0, |size| usize::try_from(*size).unwrap_or(usize::MAX));
+        if !taken.contains(user) && (taken.is_empty() || size <= room) {
+            room = room.saturating_sub(size);
+            taken.insert(*user);
+        }
+    }
+    Ok(taken)
 }
 
-const LINES: &str = "\
-select t.user_id, t.product_id, t.quantity, t.price
+#[derive(sqlx::FromRow)]
+struct LineRow {
+    user_id: UserId,
+    product_id: ProductId,
+    quantity: i32,
+    seen_price: i64,
+    added_at: DateTime<Utc>,
+    sku: String,
+    name: String,
+    price: i64,
+    available: i64,
+    sold: i64,
+}
+
+impl LineRow {
+    fn line(self) -> Result<Line> {
+        let product = Arc::new(Facts {
+            sku: self.sku,
+            name: self.name,
+            price: self.price,
+            available: self.available,
+            sold: self.sold == 1,
+        });
+        Ok(Line {
+            quantity: quantity(self.quantity)?,
+            seen_price: self.seen_price,
+            added_at: self.added_at,
+            product,
+        })
+    }
+}
+
+const OPEN: &str = "\
+select t.user_id, t.product_id, t.quantity, t.price as seen_price, t.added_at,
+  p.sku, p.name, p.price, coalesce(s.available, 0) as available, p.deleted_at is null as sold
+from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
+straight_join cart_lines t on t.user_id = unhex(j.id)
+straight_join products p on p.id = t.product_id
+left join stock s on s.product_id = t.product_id";
+
+/// Reads those of the locked carts that were taken, with their lines and the products as they are now.
+pub async fn open(
+    tx: &mut Tx<'_>,
+    heads: &BTreeMap<UserId, Head>,
+    taken: &BTreeSet<UserId>,
+) -> Result<BTreeMap<UserId, Cart>> {
+    let rows: Vec<LineRow> = sqlx::query_as(OPEN)
+        .bind(batch::ids(taken.iter().map(|id| id.uuid())))
+        .fetch_all(&mut **tx)
+        .await?;
+    let mut carts: BTreeMap<UserId, Cart> = heads
+        .values()
+        .filter(|head| taken.contains(&head.user_id))
+        .map(|head| {
+            let (version, last_order) = (head.version, head.last_order);
+            (head.user_id, Cart { version, last_order, lines: BTreeMap::new() })
+        })
+        .collect();
+    for row in rows {
+        let (user, product) = (row.user_id, row.product_id);
+        if let Some(cart) = carts.get_mut(&user) {
+            cart.lines.insert(product, row.line()?);
+        }
+    }
+    Ok(carts)
+}
+
+#[derive(sqlx::FromRow)]
+struct FactsRow {
+    id: ProductId,
+    sku: String,
+    name: String,
+    price: i64,
+    available: i64,
+    sold: i64,
+}
+
+const FACTS: &str = "\
+select p.id, p.sku, p.name, p.price, coalesce(s.available, 0) as available,
+  p.deleted_at is null as sold
+from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
+straight_join products p on p.id = unhex(j.id)
+left join stock s on s.product_id = p.id";
+
+/// These products as they are now, without locks; what does not exist is missing.
+pub(super) async fn facts(
+    tx: &mut Tx<'_>,
+    products: &BTreeSet<ProductId>,
+) -> Result<fold::Catalogue> {
+    let rows: Vec<FactsRow> = sqlx::query_as(FACTS)
+        .bind(batch::ids(products.iter().map(|id| id.uuid())))
+        .fetch_all(&mut **tx)
+        .await?;
+    let facts = |row: FactsRow| {
+        let FactsRow { id, sku, name, price, available, sold } = row;
+        (id, Arc::new(Facts { sku, name, price, available, sold: sold == 1 }))
+    };
+    Ok(rows.into_iter().map(facts).collect())
+}
+
+#[derive(Debug, Serialize)]
+struct WrittenLine {
+    u: String,
+    p: String,
+    quantity: u32,
+    price: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct WrittenVersion {
+    id: String,
+    version: i64,
+}
+
+const VERSIONS: &str = "\
+update json_table(?, '$[*]' columns (
+  id char(32) character set ascii path '$.id',
+  version bigint path '$.version')) j
+straight_join carts t on t.user_id = unhex(j.id)
+set t.version = j.version";
+
+/// Writes what differs between locked carts as they are stored and as they became.
+pub(super) async fn save(
+    tx: &mut Tx<'_>,
+    stored: &BTreeMap<UserId, Cart>,
+    now: &BTreeMap<UserId, Cart>,
+) -> Result<()> {
+    let (mut added, mut changed, mut removed, mut raised) = (vec![], vec![], vec![], vec![]);
+    for (user, cart) in now {
+        let Some(before) = stored.get(user).filter(|before| before.version != cart.version) else {
+            continue;
+        };
+        raised.push(WrittenVersion { id: user.hex(), version: cart.version });
+        let difference = fold::difference(before, cart);
+        let written = |id: &ProductId, line: &Line| WrittenLine {
+            u: user.hex(),
+            p: id.hex(),
+            quantity: line.quantity,
+            price: line.seen_price,
+            at: Some(batch::time(line.added_at)),
+        };
+        added.extend(difference.added.iter().map(|id| written(id, &cart.lines[id])));
+        changed.extend(difference.changed.iter().map(|id| written(id, &cart.lines[id])));
+        removed.extend(difference.removed.iter().map(|id| written(id, &before.lines[id])));
+    }
+    delete_lines(tx, &removed).await?;
+    change_lines(tx, &changed).await?;
+    insert_lines(tx, &added).await?;
+    if raised.is_empty() {
+        return Ok(());
+    }
+    let outcome = sqlx::query(VERSIONS).bind(batch::json(&raised)).execute(&mut **tx).await?;
+    batch::touched("raising the versions of carts", raised.len(), &outcome)
+}
+
+const DELETE: &str = "\
+delete t
 from json_table(?, '$[*]' columns (
   u char(32) character set ascii path '$.u',
   p char(32) character set ascii path '$.p')) j
 straight_join cart_lines t on t.user_id = unhex(j.u) and t.product_id = unhex(j.p)";
 
-/// Reads these lines of locked carts; absent ones are missing.
-pub async fn lines(
-    tx: &mut Tx<'_>,
-    keys: impl IntoIterator<Item = &LineKey>,
-) -> Result<BTreeMap<LineKey, Stored>> {
-    let keys: Vec<_> = keys.into_iter().map(|(u, p)| KeyRow { u: u.hex(), p: p.hex() }).collect();
-    let rows: Vec<(UserId, ProductId, i32, i64)> =
-        sqlx::query_as(LINES).bind(batch::json(&keys)).fetch_all(&mut **tx).await?;
-    rows.into_iter()
-        .map(|(user, product, quantity, price)| {
-            Ok(((user, product), Stored { quantity: quantity_of(quantity)?, price }))
-        })
-        .collect()
-}
-
-#[derive(Serialize)]
-struct LineRow {
-    u: String,
-    p: String,
-    quantity: u32,
-    price: i64,
-}
-
-fn rows<'a>(lines: impl IntoIterator<Item = (&'a LineKey, &'a Stored)>) -> Vec<LineRow> {
-    lines
-        .into_iter()
-        .map(|((u, p), line)| LineRow {
-            u: u.hex(),
-            p: p.hex(),
-            quantity: line.quantity,
-            price: line.price,
-        })
-        .collect()
+async fn delete_lines(tx: &mut Tx<'_>, lines: &[WrittenLine]) -> Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let outcome = sqlx::query(DELETE).bind(batch::json(lines)).execute(&mut **tx).await?;
+    batch::touched("deleting cart lines", lines.len(), &outcome)
 }
 
 const INSERT: &str = "\
 insert into cart_lines (user_id, product_id, quantity, price, added_at)
-select unhex(j.u), unhex(j.p), j.quantity, j.price, now(6)
+select unhex(j.u), unhex(j.p), j.quantity, j.price, coalesce(j.at, now(6))
 from json_table(?, '$[*]' columns (
   u char(32) character set ascii path '$.u',
   p char(32) character set ascii path '$.p',
   quantity int path '$.quantity',
-  price bigint path '$.price')) j";
+  price bigint path '$.price',
+  at char(26) character set ascii path '$.at')) j";
 
-const UPDATE: &str = "\
+async fn insert_lines(tx: &mut Tx<'_>, lines: &[WrittenLine]) -> Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let outcome = sqlx::query(INSERT).bind(batch::json(lines)).execute(&mut **tx).await?;
+    batch::touched("inserting cart lines", lines.len(), &outcome)
+}
+
+const CHANGE: &str = "\
 update json_table(?, '$[*]' columns (
   u char(32) character set ascii path '$.u',
   p char(32) character set ascii path '$.p',
   quantity int path '$.quantity',
-  price bigint path '$.price')) j
+  price bigint path '$.price',
+  at char(26) character set ascii path '$.at')) j
 straight_join cart_lines t on t.user_id = unhex(j.u) and t.product_id = unhex(j.p)
-set t.quantity = j.quantity, t.price = j.price";
+set t.quantity = j.quantity, t.price = j.price, t.added_at = coalesce(j.at, t.added_at)";
 
-/// Writes lines of locked carts: those in `absent` are inserted, those in `present` replaced.
-pub async fn save_lines(
-    tx: &mut Tx<'_>,
-    absent: &BTreeMap<LineKey, Stored>,
-    present: &BTreeMap<LineKey, Stored>,
-) -> Result<()> {
-    if !absent.is_empty() {
-        let outcome =
-            sqlx::query(INSERT).bind(batch::json(&rows(absent))).execute(&mut **tx).await?;
-        batch::touched("inserting cart lines", absent.len(), &outcome)?;
-    }
-    if !present.is_empty() {
-        let outcome =
-            sqlx::query(UPDATE).bind(batch::json(&rows(present))).execute(&mut **tx).await?;
-        batch::touched("changing cart lines", present.len(), &outcome)?;
-    }
-    Ok(())
-}
-
-const RAISE: &str = "\
-update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
-straight_join carts t on t.user_id = unhex(j.id)
-set t.version = t.version + 1";
-
-/// Puts lines of ended orders back into their buyers' carts, added to what is there. A buyer may be named
-/// several times. A quantity stops at the most that a line holds; a cart may come to hold more lines
-/// than a buyer can collect.
-pub async fn put_back(tx: &mut Tx<'_>, lines: &[(UserId, Vec<SnapshotLine>)]) -> Result<()> {
-    let returned = merge(lines);
-    let users: Vec<UserId> = distinct(returned.keys().map(|(user, _)| *user));
-    if users.is_empty() {
+async fn change_lines(tx: &mut Tx<'_>, lines: &[WrittenLine]) -> Result<()> {
+    if lines.is_empty() {
         return Ok(());
     }
-    let heads = lock(tx, &users, Locks::Wait).await?;
-    if heads.len() != users.len() {
-        return Err(Error::Impossible("a buyer without a cart".to_owned()));
+    let outcome = sqlx::query(CHANGE).bind(batch::json(lines)).execute(&mut **tx).await?;
+    batch::touched("changing cart lines", lines.len(), &outcome)
+}
+
+#[derive(Serialize)]
+struct Emptied {
+    id: String,
+    version: i64,
+    last_order: String,
+}
+
+const EMPTY: &str = "\
+delete t
+from json_table(?, '$[*]' columns (id char(32) character set ascii path '$.id')) j
+straight_join cart_lines t on t.user_id = unhex(j.id)";
+
+const ORDERED: &str = "\
+update json_table(?, '$[*]' columns (
+  id char(32) character set ascii path '$.id',
+  version bigint path '$.version',
+  last_order char(32) character set ascii path '$.last_order')) j
+straight_join carts t on t.user_id = unhex(j.id)
+set t.version = j.version, t.last_order = unhex(j.last_order)";
+
+/// Empties locked carts that held `lines` lines together: they went to these orders. Each cart is named
+/// once, with its version after that.
+pub async fn empty(
+    tx: &mut Tx<'_>,
+    carts: &[(UserId, i64, OrderId)],
+    lines: usize,
+) -> Result<()> {
+    if carts.is_empty() {
+        return Ok(());
     }
-    let there = self::lines(tx, returned.keys()).await?;
-    let (mut absent, mut present) = (BTreeMap::new(), BTreeMap::new());
-    for (key, line) in returned {
-        match there.get(&key) {
-            None => absent.insert(key, line),
-            Some(old) => {
-                present.insert(key, Stored { quantity: add(old.quantity, line.quantity), ..*old })
-            }
+    let rows: Vec<_> = carts
+        .iter()
+        .map(|(user, version, order)| Emptied {
+            id: user.hex(),
+            version: *version,
+            last_order: order.hex(),
+        })
+        .collect();
+    let rows_json = batch::json(&rows);
+    let outcome = sqlx::query(EMPTY).bind(&rows_json).execute(&mut **tx).await?;
+    batch::touched("emptying carts", lines, &outcome)?;
+    let outcome = sqlx::query(ORDERED).bind(&rows_json).execute(&mut **tx).await?;
+    batch::touched("noting the orders of carts", rows.len(), &outcome)
+}
+
+#[derive(sqlx::FromRow)]
+struct ShownRow {
+    version: i64,
+    last_order: Option<OrderId>,
+    product_id: Option<ProductId>,
+    quantity: Option<i32>,
+    seen_price: Option<i64>,
+    added_at: Option<DateTime<Utc>>,
+    sku: Option<String>,
+    name: Option<String>,
+    price: Option<i64>,
+    available: i64,
+    sold: i64,
+}
+
+const SHOW: &str = "\
+select c.version, c.last_order, t.product_id, t.quantity, t.price as seen_price, t.added_at,
+  p.sku, p.name, p.price, coalesce(s.available, 0) as available, p.deleted_at is null as sold
+from carts c
+left join cart_lines t on t.user_id = c.user_id
+left join products p on p.id = t.product_id
+left join stock s on s.product_id = t.product_id
+where c.user_id = ?";
+
+/// The user's cart; one statement, so that its version and its lines belong together.
+pub async fn get(pool: &MySqlPool, user: UserId) -> Result<Cart> {
+    let rows: Vec<ShownRow> = sqlx::query_as(SHOW).bind(user).fetch_all(pool).await?;
+    let first = rows.first();
+    let first = first.ok_or_else(|| Error::Impossible("an account without a cart".to_owned()))?;
+    let mut cart =
+        Cart { version: first.version, last_order: first.last_order, lines: BTreeMap::new() };
+    for row in rows {
+        let Some(product_id) = row.product_id else { continue };
+        let (Some(stored), Some(seen_price), Some(added_at), Some(sku), Some(name), Some(price)) =
+            (row.quantity, row.seen_price, row.added_at, row.sku, row.name, row.price)
+        else {
+            return Err(Error::Impossible(format!("a cart line of no product {product_id}")));
         };
+        let (available, sold) = (row.available, row.sold == 1);
+        let product = Arc::new(Facts { sku, name, price, available, sold });
+        let line = Line { quantity: quantity(stored)?, seen_price, added_at, product };
+        cart.lines.insert(product_id, line);
     }
-    save_lines(tx, &absent, &present).await?;
-    let outcome = sqlx::query(RAISE)
-        .bind(batch::ids(users.iter().map(|id| id.uuid())))
-        .execute(&mut **tx)
-        .await?;
-    batch::touched("raising the versions of carts", users.len(), &outcome)
+    Ok(cart)
 }
 
-fn merge(lines: &[(UserId, Vec<SnapshotLine>)]) -> BTreeMap<LineKey, Stored> {
-    let mut merged: BTreeMap<LineKey, Stored> = BTreeMap::new();
-    for (user, lines) in lines {
-        for line in lines {
-            merged
-                .entry((*user, line.product_id))
-                .and_modify(|there| there.quantity = add(there.quantity, line.quantity))
-                .or_insert(Stored { quantity: line.quantity, price: line.price });
-        }
-    }
-    merged
-}
-
-fn add(there: u32, more: u32) -> u32 {
-    there.saturating_add(more).min(MAX_QUANTITY)
-}
-
-fn quantity_of(stored: i32) -> Result<u32> {
+fn quantity(stored: i32) -> Result<u32> {
     u32::try_from(stored).map_err(|_| Error::Impossible(format!("a quantity of {stored}")))
-}
-
-fn distinct(sorted: impl Iterator<Item = UserId>) -> Vec<UserId> {
-    let mut users: Vec<UserId> = sorted.collect();
-    users.dedup();
-    users
 }

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::intake::{Intake, Ticket};
-use super::{Limits, Refused, Slots, Unit};
+use super::{Limits, Refused, Slot, Slots, Unit};
 use crate::db::batch::Locks;
 use crate::db::{Db, Error, Result, Trouble};
 use crate::log::chain;
@@ -61,9 +61,15 @@ impl<U: Unit> Lane<U> {
             }
             match self.commit(&part).await {
                 Ok(slots) => {
+                    let mut deferred = Vec::new();
                     for (ticket, slot) in part.into_iter().zip(slots.0) {
-                        ticket.answer(slot.ok_or(Refused::Unanswered));
+                        match slot {
+                            Slot::Filled(answer) => ticket.answer(Ok(answer)),
+                            Slot::Empty => ticket.answer(Err(Refused::Unanswered)),
+                            Slot::Deferred => deferred.push(ticket),
+                        }
                     }
+                    parts.push(deferred);
                 }
                 Err(Outcome::Refused(refused)) => {
                     for ticket in part {

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! - A slot that the unit left empty answers an error; a panic answers errors and keeps the lane.
+//! - A member whose weight shows only once its rows are read can be deferred: the lane runs it next.
 //! - A unit that takes longer than 10 s loses its connection, whole, and counts as unknown.
 //! - What went wrong decides what follows: see [`Trouble`](super::Trouble) and the lane.
 
@@ -80,16 +81,30 @@ pub struct Weight {
 
 /// One place for an answer a member, in the members' order.
 #[derive(Debug)]
-pub struct Slots<A>(Vec<Option<A>>);
+pub struct Slots<A>(Vec<Slot<A>>);
+
+#[derive(Debug)]
+enum Slot<A> {
+    Empty,
+    Filled(A),
+    Deferred,
+}
 
 impl<A> Slots<A> {
     fn empty(members: usize) -> Self {
-        Self((0..members).map(|_| None).collect())
+        Self((0..members).map(|_| Slot::Empty).collect())
     }
 
     /// Answers the member at this place of the batch; a second answer replaces the first.
     pub fn fill(&mut self, place: usize, answer: A) {
-        self.0[place] = Some(answer);
+        self.0[place] = Slot::Filled(answer);
+    }
+
+    /// Leaves the member for the lane's next transaction, because this one is large enough. The unit
+    /// must have written nothing for it, and must not defer the first member of a batch.
+    pub fn defer(&mut self, place: usize) {
+        debug_assert!(place > 0, "a batch whose first member is deferred would never end");
+        self.0[place] = Slot::Deferred;
     }
 }
 
