@@ -17,6 +17,7 @@ mod write;
 
 pub use view::{Cart, Facts, Issue, Line};
 pub use write::CartWrites;
+pub(crate) use write::lock_all;
 
 use chrono::{DateTime, Utc};
 

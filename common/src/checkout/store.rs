@@ -35,8 +35,9 @@ pub struct Checkout {
     pub attempts: u32,
 }
 
+/// The columns of a checkout.
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     order_id: OrderId,
     user_id: UserId,
     lines: String,
