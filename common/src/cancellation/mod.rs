@@ -1,5 +1,7 @@
 //! A wish to cancel an order: asked for by the buyer or an admin, decided by a worker exactly once.
 
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 pub use store::{Cancellation, Outcome};

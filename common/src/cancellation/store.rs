@@ -98,7 +98,7 @@ crate::lock_by_id!(
 const READ: &str = "\
 select t.order_id, t.requested_by, t.reason, t.request_id, t.requested_at, t.outcome
 from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
-straight_join cancellations t on t.order_id = unhex(j.id)
+straight_join cancellations t force index (primary) on t.order_id = unhex(j.id)
 order by t.order_id";
 
 /// Reads the cancellations of these orders without locking them, in the order of their ids: enough for
@@ -130,7 +130,7 @@ const DECIDE: &str = "\
 update json_table(?, '$[*]' columns (
   id char(32) character set ascii path '$.id',
   outcome varchar(16) character set ascii collate ascii_bin path '$.outcome')) j
-straight_join cancellations t on t.order_id = unhex(j.id)
+straight_join cancellations t force index (primary) on t.order_id = unhex(j.id)
 set t.outcome = j.outcome, t.decided_at = now(6), t.wake_at = null
 where t.outcome is null";
 
@@ -147,7 +147,7 @@ pub async fn decide(tx: &mut Tx<'_>, decisions: &[(OrderId, Outcome)]) -> Result
 
 const PUT_OFF: &str = "\
 update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
-straight_join cancellations t on t.order_id = unhex(j.id)
+straight_join cancellations t force index (primary) on t.order_id = unhex(j.id)
 set t.wake_at = date_add(now(6), interval ? microsecond)
 where t.outcome is null";
 
@@ -195,7 +195,7 @@ for update skip locked";
 
 const MOVE_ON: &str = "\
 update json_table(?, '$[*]' columns (id char(32) character set ascii path '$.id', delay int path '$.delay')) j
-straight_join cancellations t on t.order_id = unhex(j.id)
+straight_join cancellations t force index (primary) on t.order_id = unhex(j.id)
 set t.wakes = t.wakes + 1, t.wake_at = date_add(now(6), interval j.delay second)";
 
 /// Takes at most `limit` cancellations whose wake-up is due, moves their next one on, and answers whom

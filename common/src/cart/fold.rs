@@ -91,7 +91,8 @@ pub(super) fn difference(stored: &Cart, now: &Cart) -> Difference {
             Some(_) => {}
         }
     }
-    difference.removed = stored.lines.keys().filter(|id| !now.lines.contains_key(id)).copied().collect();
+    difference.removed =
+        stored.lines.keys().filter(|id| !now.lines.contains_key(id)).copied().collect();
     difference
 }
 
@@ -146,7 +147,11 @@ mod tests {
         assert_eq!((cart.version, cart.lines[&mug].added_at), (8, at(1)));
         let dearer = Catalogue::from([(mug, facts(600, 9))]);
         apply(&mut cart, set, &dearer, at(3)).unwrap();
-        assert_eq!((cart.version, cart.lines[&mug].seen_price), (9, 600), "the price was seen anew");
+        assert_eq!(
+            (cart.version, cart.lines[&mug].seen_price),
+            (9, 600),
+            "the price was seen anew"
+        );
     }
 
     #[test]
@@ -158,7 +163,10 @@ mod tests {
         apply(&mut cart, Op::Set { product: mug, quantity: 5 }, &short, at(2)).unwrap();
         let more = apply(&mut cart, Op::Set { product: mug, quantity: 6 }, &short, at(3));
         assert_eq!(more, Err(Refusal::OutOfStock { available: 2 }));
-        assert_eq!(cart.lines[&mug].issues(), [super::super::Issue::InsufficientStock { available: 2 }]);
+        assert_eq!(
+            cart.lines[&mug].issues(),
+            [super::super::Issue::InsufficientStock { available: 2 }]
+        );
     }
 
     #[test]
@@ -191,7 +199,10 @@ mod tests {
             Err(Refusal::CartFull)
         );
         assert_eq!(apply(&mut cart, add(ids[0], 1), &catalogue, at(1)), Err(Refusal::TooMany));
-        assert_eq!(apply(&mut cart, add(ids[0], u32::MAX), &catalogue, at(1)), Err(Refusal::TooMany));
+        assert_eq!(
+            apply(&mut cart, add(ids[0], u32::MAX), &catalogue, at(1)),
+            Err(Refusal::TooMany)
+        );
     }
 
     #[test]
@@ -207,8 +218,7 @@ mod tests {
         apply(&mut now, add(grown, 1), &catalogue, at(2)).unwrap();
         apply(&mut now, Op::Remove { product: gone }, &catalogue, at(2)).unwrap();
         apply(&mut now, add(new, 1), &catalogue, at(2)).unwrap();
-        let expected =
-            Difference { added: vec![new], changed: vec![grown], removed: vec![gone] };
+        let expected = Difference { added: vec![new], changed: vec![grown], removed: vec![gone] };
         assert_eq!(difference(&stored, &now), expected);
         assert_eq!(difference(&stored, &stored), Difference::default());
     }

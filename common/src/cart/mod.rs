@@ -12,6 +12,8 @@
 
 mod fold;
 pub mod store;
+#[cfg(test)]
+mod tests;
 mod view;
 mod write;
 

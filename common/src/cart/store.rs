@@ -58,7 +58,7 @@ pub async fn lock(tx: &mut Tx<'_>, users: &[UserId], locks: Locks) -> Result<Vec
 const SIZES: &str = "\
 select t.user_id, count(*)
 from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
-straight_join cart_lines t on t.user_id = unhex(j.id)
+straight_join cart_lines t force index (primary) on t.user_id = unhex(j.id)
 group by t.user_id";
 
 /// Which of the locked carts one transaction takes: in the order of `users`, while their lines together
@@ -120,8 +120,8 @@ const OPEN: &str = "\
 select t.user_id, t.product_id, t.quantity, t.price as seen_price, t.added_at,
   p.sku, p.name, p.price, coalesce(s.available, 0) as available, p.deleted_at is null as sold
 from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
-straight_join cart_lines t on t.user_id = unhex(j.id)
-straight_join products p on p.id = t.product_id
+straight_join cart_lines t force index (primary) on t.user_id = unhex(j.id)
+straight_join products p force index (primary) on p.id = t.product_id
 left join stock s on s.product_id = t.product_id";
 
 /// Reads those of the locked carts that were taken, with their lines and the products as they are now.
@@ -165,7 +165,7 @@ const FACTS: &str = "\
 select p.id, p.sku, p.name, p.price, coalesce(s.available, 0) as available,
   p.deleted_at is null as sold
 from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
-straight_join products p on p.id = unhex(j.id)
+straight_join products p force index (primary) on p.id = unhex(j.id)
 left join stock s on s.product_id = p.id";
 
 /// These products as they are now, without locks; what does not exist is missing.
@@ -204,7 +204,7 @@ const VERSIONS: &str = "\
 update json_table(?, '$[*]' columns (
   id char(32) character set ascii path '$.id',
   version bigint path '$.version')) j
-straight_join carts t on t.user_id = unhex(j.id)
+straight_join carts t force index (primary) on t.user_id = unhex(j.id)
 set t.version = j.version";
 
 /// Writes what differs between locked carts as they are stored and as they became.
@@ -246,7 +246,7 @@ delete t
 from json_table(?, '$[*]' columns (
   u char(32) character set ascii path '$.u',
   p char(32) character set ascii path '$.p')) j
-straight_join cart_lines t on t.user_id = unhex(j.u) and t.product_id = unhex(j.p)";
+straight_join cart_lines t force index (primary) on t.user_id = unhex(j.u) and t.product_id = unhex(j.p)";
 
 async fn delete_lines(tx: &mut Tx<'_>, lines: &[WrittenLine]) -> Result<()> {
     if lines.is_empty() {
@@ -281,7 +281,7 @@ update json_table(?, '$[*]' columns (
   quantity int path '$.quantity',
   price bigint path '$.price',
   at char(26) character set ascii path '$.at')) j
-straight_join cart_lines t on t.user_id = unhex(j.u) and t.product_id = unhex(j.p)
+straight_join cart_lines t force index (primary) on t.user_id = unhex(j.u) and t.product_id = unhex(j.p)
 set t.quantity = j.quantity, t.price = j.price, t.added_at = coalesce(j.at, t.added_at)";
 
 async fn change_lines(tx: &mut Tx<'_>, lines: &[WrittenLine]) -> Result<()> {
@@ -302,23 +302,19 @@ struct Emptied {
 const EMPTY: &str = "\
 delete t
 from json_table(?, '$[*]' columns (id char(32) character set ascii path '$.id')) j
-straight_join cart_lines t on t.user_id = unhex(j.id)";
+straight_join cart_lines t force index (primary) on t.user_id = unhex(j.id)";
 
 const ORDERED: &str = "\
 update json_table(?, '$[*]' columns (
   id char(32) character set ascii path '$.id',
   version bigint path '$.version',
   last_order char(32) character set ascii path '$.last_order')) j
-straight_join carts t on t.user_id = unhex(j.id)
+straight_join carts t force index (primary) on t.user_id = unhex(j.id)
 set t.version = j.version, t.last_order = unhex(j.last_order)";
 
 /// Empties locked carts that held `lines` lines together: they went to these orders. Each cart is named
 /// once, with its version after that.
-pub async fn empty(
-    tx: &mut Tx<'_>,
-    carts: &[(UserId, i64, OrderId)],
-    lines: usize,
-) -> Result<()> {
+pub async fn empty(tx: &mut Tx<'_>, carts: &[(UserId, i64, OrderId)], lines: usize) -> Result<()> {
     if carts.is_empty() {
         return Ok(());
     }

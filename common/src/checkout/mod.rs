@@ -4,6 +4,8 @@ pub mod accept;
 pub mod key;
 pub mod snapshot;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 pub use accept::{Accept, Accepts, Answer, Refusal, Unavailable, Wanted};
 pub use key::HeaderKey;

@@ -88,7 +88,7 @@ pub async fn lock(tx: &mut Tx<'_>, ids: &[OrderId], locks: Locks) -> Result<Vec<
 
 const CONSUME: &str = "\
 update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
-straight_join checkouts t on t.order_id = unhex(j.id)
+straight_join checkouts t force index (primary) on t.order_id = unhex(j.id)
 set t.consumed_at = now(6), t.wake_at = null
 where t.consumed_at is null";
 
@@ -104,7 +104,7 @@ pub async fn consume(tx: &mut Tx<'_>, ids: &[OrderId]) -> Result<()> {
 
 const PUT_OFF: &str = "\
 update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
-straight_join checkouts t on t.order_id = unhex(j.id)
+straight_join checkouts t force index (primary) on t.order_id = unhex(j.id)
 set t.wake_at = date_add(now(6), interval ? microsecond)
 where t.consumed_at is null";
 
@@ -152,7 +152,7 @@ for update skip locked";
 
 const MOVE_ON: &str = "\
 update json_table(?, '$[*]' columns (id char(32) character set ascii path '$.id', delay int path '$.delay')) j
-straight_join checkouts t on t.order_id = unhex(j.id)
+straight_join checkouts t force index (primary) on t.order_id = unhex(j.id)
 set t.wakes = t.wakes + 1, t.wake_at = date_add(now(6), interval j.delay second)";
 
 /// Takes at most `limit` checkouts whose wake-up is due, moves their next one on, and answers whom to

@@ -12,6 +12,8 @@ mod durability;
 mod error;
 pub mod group;
 mod migrate;
+#[cfg(test)]
+pub(crate) mod scratch;
 mod unit;
 pub mod wake;
 

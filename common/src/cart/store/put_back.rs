@@ -24,11 +24,11 @@ select t.user_id, t.product_id, t.quantity, t.price
 from json_table(?, '$[*]' columns (
   u char(32) character set ascii path '$.u',
   p char(32) character set ascii path '$.p')) j
-straight_join cart_lines t on t.user_id = unhex(j.u) and t.product_id = unhex(j.p)";
+straight_join cart_lines t force index (primary) on t.user_id = unhex(j.u) and t.product_id = unhex(j.p)";
 
 const RAISE: &str = "\
 update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
-straight_join carts t on t.user_id = unhex(j.id)
+straight_join carts t force index (primary) on t.user_id = unhex(j.id)
 set t.version = t.version + 1";
 
 /// Puts lines of ended orders back into their buyers' carts, added to what is there. A buyer may be named

@@ -20,7 +20,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{Checkout, HeaderKey};
+use crate::broker::Kind;
 use crate::id::{MessageId, OrderId, ProductId, UserId};
+use crate::outbox::OutboxRow;
 use crate::payment::Method;
 use crate::trace::RequestId;
 
@@ -45,6 +47,18 @@ pub struct Accept {
     pub at: DateTime<Utc>,
 }
 
+impl Accept {
+    /// The message that wakes a worker, should it be accepted.
+    pub fn message(&self) -> OutboxRow {
+        OutboxRow {
+            id: self.message_id,
+            kind: Kind::OrderCheckoutV1,
+            order_id: self.order_id,
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
 /// A valid body.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -57,7 +71,7 @@ pub struct Wanted {
 /// What a buyer is told.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// The order is accepted; its outbox row is the caller's to publish.
+    /// The order is accepted; its message ([`Accept::message`]) is stored, and the caller's to publish.
     Accepted(Arc<Checkout>),
     /// It was accepted before, by this request or one like it.
     Replayed(Arc<Checkout>),

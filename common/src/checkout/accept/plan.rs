@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::{Accept, Answer, Refusal, Unavailable, Wanted};
 use crate::cart::Cart;
-use crate::checkout::{Checkout, SnapshotLine, key, snapshot};
+use crate::checkout::{Checkout, HeaderKey, SnapshotLine, key, snapshot};
 use crate::id::{OrderId, UserId};
+use crate::outbox::OutboxRow;
 use crate::payment::Method;
 
 /// A checkout that a key stands for, and the body that it came with.
@@ -20,6 +21,7 @@ pub(super) struct Known {
 #[derive(Debug, Clone)]
 pub(super) struct New {
     pub(super) key: String,
+    pub(super) message: OutboxRow,
     pub(super) known: Known,
 }
 
@@ -46,7 +48,7 @@ impl Plan {
             && let Some(known) = self.keys.get(&(asked.user, header.stored()))
         {
             return Some(if known.fingerprint == asked.fingerprint {
-                Answer::Replayed(Arc::clone(&known.checkout))
+                again(asked, &known.checkout)
             } else {
                 Answer::Refused(Refusal::KeyReused)
             });
@@ -55,7 +57,7 @@ impl Plan {
         if cart.lines.is_empty() && asked.key.is_none() {
             let last = cart.last_order.and_then(|order| self.last_orders.get(&order));
             if let Some(last) = last {
-                return Some(Answer::Replayed(Arc::clone(last)));
+                return Some(again(asked, last));
             }
         }
         Some(match checked(cart, wanted) {
@@ -64,9 +66,15 @@ impl Plan {
         })
     }
 
-    fn accept(&mut self, asked: &Accept, method: &Method, lines: &[SnapshotLine], total: i64) -> Answer {
+    fn accept(
+        &mut self,
+        asked: &Accept,
+        method: &Method,
+        lines: &[SnapshotLine],
+        total: i64,
+    ) -> Answer {
         let cart = self.carts.get_mut(&asked.user).expect("the caller has just read it");
-        let key = asked.key.as_ref().map_or_else(|| key::of_cart(cart.version), |key| key.stored());
+        let key = asked.key.as_ref().map_or_else(|| key::of_cart(cart.version), HeaderKey::stored);
         cart.lines.clear();
         cart.version += 1;
         cart.last_order = Some(asked.order_id);
@@ -84,9 +92,19 @@ impl Plan {
         let known = Known { fingerprint: asked.fingerprint, checkout: Arc::clone(&checkout) };
         self.keys.insert((asked.user, key.clone()), known.clone());
         self.last_orders.insert(asked.order_id, Arc::clone(&checkout));
-        self.accepted.push(New { key, known });
+        self.accepted.push(New { key, message: asked.message(), known });
         self.lines += lines.len();
         Answer::Accepted(checkout)
+    }
+}
+
+/// A checkout that is there already. It is this very request's when the answer to its commit was lost.
+fn again(asked: &Accept, checkout: &Arc<Checkout>) -> Answer {
+    let checkout = Arc::clone(checkout);
+    if checkout.order_id == asked.order_id {
+        Answer::Accepted(checkout)
+    } else {
+        Answer::Replayed(checkout)
     }
 }
 
@@ -134,7 +152,8 @@ mod tests {
     use chrono::DateTime;
 
     fn cart(price: i64, quantity: u32) -> Cart {
-        let product = Facts { sku: "mug".into(), name: "Mug".into(), price, available: 0, sold: true };
+        let product =
+            Facts { sku: "mug".into(), name: "Mug".into(), price, available: 0, sold: true };
         let added_at = DateTime::UNIX_EPOCH;
         let line = Line { quantity, seen_price: price, added_at, product: Arc::new(product) };
         Cart { version: 3, last_order: None, lines: BTreeMap::from([(ProductId::mint(), line)]) }
@@ -200,6 +219,19 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_runs_again_after_a_lost_commit_answers_as_the_first_time() {
+        let user = UserId::mint();
+        for key in [Some("k"), None] {
+            let mut plan = with(user, cart(500, 2));
+            let asked = ask(user, key, 1);
+            for _ in 0..2 {
+                assert_eq!(order(plan.decide(&asked)), ("accepted", asked.order_id));
+            }
+            assert_eq!(plan.accepted.len(), 1);
+        }
+    }
+
+    #[test]
     fn a_refusal_burns_no_key() {
         let user = UserId::mint();
         let mut plan = with(user, cart(500, 2));
@@ -212,7 +244,9 @@ mod tests {
         for expected in [1000, 1001] {
             let mut asked = ask(user, Some("k"), 3);
             asked.wanted = Some(Wanted { method: Method::Approve, expected_total: Some(expected) });
-            assert!(plan.decide(&asked).is_some_and(|answer| !matches!(answer, Answer::Refused(_))));
+            assert!(
+                plan.decide(&asked).is_some_and(|answer| !matches!(answer, Answer::Refused(_)))
+            );
         }
     }
 

@@ -65,7 +65,7 @@ const LAST: &str = "\
 select t.order_id, t.user_id, t.`lines`, t.payment_method, t.total, t.request_id, t.accepted_at,
   t.consumed_at, t.attempts
 from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
-straight_join checkouts t on t.order_id = unhex(j.id)";
+straight_join checkouts t force index (primary) on t.order_id = unhex(j.id)";
 
 /// These checkouts, without locks.
 pub(super) async fn last_orders(

@@ -9,6 +9,7 @@ use crate::db::batch::Locks;
 use crate::db::group::{Slots, Unit, Weight};
 use crate::db::{Result, Tx};
 use crate::id::{OrderId, OwnerId, UserId};
+use crate::outbox;
 
 /// The unit of work. Its outbox rows are leased to `owner`, who publishes them.
 #[derive(Debug, Clone, Copy)]
@@ -52,11 +53,7 @@ impl Unit for Accepts {
 }
 
 /// What the batch has to know before it decides.
-async fn read(
-    tx: &mut Tx<'_>,
-    members: &[&Accept],
-    carts: BTreeMap<UserId, Cart>,
-) -> Result<Plan> {
+async fn read(tx: &mut Tx<'_>, members: &[&Accept], carts: BTreeMap<UserId, Cart>) -> Result<Plan> {
     let keys: BTreeSet<_> = members
         .iter()
         .filter_map(|asked| asked.key.as_ref().map(|key| (asked.user, key.stored())))
@@ -74,6 +71,8 @@ async fn read(
 impl Accepts {
     async fn save(&self, tx: &mut Tx<'_>, plan: &Plan) -> Result<()> {
         store::insert(tx, &plan.accepted).await?;
+        let messages: Vec<_> = plan.accepted.iter().map(|new| new.message.clone()).collect();
+        outbox::store::insert(tx, self.owner, &messages).await?;
         // A cart is emptied at most once in a batch: nothing fills it while it is locked.
         let emptied: Vec<(UserId, i64, OrderId)> = plan
             .accepted

@@ -91,7 +91,7 @@ enum Slot<A> {
 }
 
 impl<A> Slots<A> {
-    fn empty(members: usize) -> Self {
+    pub(crate) fn empty(members: usize) -> Self {
         Self((0..members).map(|_| Slot::Empty).collect())
     }
 
