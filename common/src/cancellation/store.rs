@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::MySqlConnection;
 
+use super::Wish;
 use crate::db::batch::{self, Locks};
 use crate::db::{Error, Result, Tx, wake};
 use crate::id::OrderId;
@@ -118,6 +119,24 @@ async fn select(tx: &mut Tx<'_>, ids: &[OrderId], sql: &'static str) -> Result<V
         .fetch_all(&mut **tx)
         .await?;
     rows.into_iter().map(Cancellation::try_from).collect()
+}
+
+/// Notes the wish; it is woken again in 30 s if no message reaches a worker before. The caller holds the
+/// checkout's row and has seen that there is none.
+pub(super) async fn insert(tx: &mut Tx<'_>, wish: &Wish) -> Result<()> {
+    let outcome = sqlx::query(
+        "insert into cancellations \
+         (order_id, requested_by, reason, request_id, requested_at, wake_at) \
+         values (?, ?, ?, ?, ?, date_add(now(6), interval 30 second))",
+    )
+    .bind(wish.order_id)
+    .bind(&wish.by)
+    .bind(&wish.reason)
+    .bind(wish.request_id.as_str())
+    .bind(wish.at)
+    .execute(&mut **tx)
+    .await?;
+    batch::touched("noting a cancellation", 1, &outcome)
 }
 
 #[derive(Serialize)]
