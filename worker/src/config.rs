@@ -25,6 +25,9 @@ pub enum Command {
     Republish(StoreArgs),
     /// Looks at the dead letters and decides what becomes of them.
     DeadLetters(DeadLetterArgs),
+    /// Checks that every promise is kept in what is stored; exit code 1 when one is not, 2 when it cannot
+    /// be read.
+    Verify(VerifyArgs),
     /// Asks a running worker whether it is ready; the exit code tells.
     Healthcheck(HealthArgs),
 }
@@ -87,6 +90,17 @@ pub struct StoreArgs {
     /// The log.
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+/// What is verified.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The database and the log.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// How strictly, and against what.
+    #[command(flatten)]
+    pub verify: crate::verify::Args,
 }
 
 /// Where the worker answers whether it lives and is ready.

@@ -21,3 +21,4 @@ pub mod run;
 pub mod settle;
 pub mod sweep;
 pub mod task;
+pub mod verify;

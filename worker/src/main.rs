@@ -8,7 +8,7 @@ use ordermill_common::db::Db;
 use ordermill_common::log;
 use ordermill_common::ops::{self, settings};
 use ordermill_worker::config::{Cli, Command, HealthArgs, StoreArgs};
-use ordermill_worker::{letters, republish, run};
+use ordermill_worker::{letters, republish, run, verify};
 
 fn main() -> ExitCode {
     let settings = match settings::parse::<Cli>(std::env::args_os(), "run") {
@@ -48,6 +48,16 @@ async fn act(settings: settings::Settings<Cli>) -> anyhow::Result<ExitCode> {
             );
         }
         Command::DeadLetters(args) => letters::act(&open(&args.store)?, &args.action).await?,
+        Command::Verify(args) => {
+            let code = match open(&args.store) {
+                Ok(db) => verify::command(&db, &args.verify).await,
+                Err(error) => {
+                    eprintln!("verify: {}", log::chain(error.as_ref()));
+                    verify::UNREADABLE
+                }
+            };
+            return Ok(ExitCode::from(code));
+        }
         Command::Healthcheck(args) => println!("{}", ops::probe(address(args)?).await?),
     }
     Ok(ExitCode::SUCCESS)
