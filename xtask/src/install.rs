@@ -28,9 +28,9 @@ printf '#!/bin/sh\nexit 101\n' >"$policy"
 chmod 755 "$policy"
 export DEBIAN_FRONTEND=noninteractive
 if ! ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1; then apt-get update -q; fi
-apt-get install -y -q --no-install-recommends "$@" || {
+apt-get install -y -q -o Dpkg::Use-Pty=0 --no-install-recommends "$@" || {
   apt-get update -q
-  apt-get install -y -q --no-install-recommends "$@"
+  apt-get install -y -q -o Dpkg::Use-Pty=0 --no-install-recommends "$@"
 }
 "#;
 
