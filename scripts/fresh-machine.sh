@@ -17,6 +17,7 @@ say() { printf '\n== %s\n' "$*"; }
 if [[ -z ${FRESH_ROOT:-} ]]; then
   [[ $(id -u) == 0 ]] || { echo "fresh-machine: needs root" >&2; exit 1; }
   FRESH_ROOT=$(mktemp -d "${TMPDIR:-/var/tmp}/fresh-machine.XXXXXX")
+  chmod 755 "$FRESH_ROOT"
   export FRESH_ROOT
   trap 'rm -rf --one-file-system "$FRESH_ROOT"' EXIT
   trap 'exit 130' INT TERM HUP

@@ -1,9 +1,8 @@
 //! Builds and finds the product's programs.
 
 use std::ffi::OsStr;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -19,11 +18,10 @@ pub fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
-/// A call of the cargo that built this program, in the repository.
+/// A call of the cargo that built this program, in the repository; for [`follow`].
 pub fn cargo() -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    // A group of its own: Ctrl-C reaches us alone, and we end all that it has started.
-    command.current_dir(root()).process_group(0);
+    let mut command = child::command(env!("CARGO"));
+    command.current_dir(root());
     command
 }
 
@@ -51,7 +49,7 @@ pub fn cargo_build(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Re
     if folder()?.file_name() == Some(OsStr::new("release")) {
         command.arg("--release");
     }
-    let status = follow(&mut command)?;
+    let status = follow(command)?;
     if !status.success() {
         bail!("cargo build failed ({status})");
     }
@@ -59,8 +57,8 @@ pub fn cargo_build(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Re
 }
 
 /// Runs a cargo command to its end; a signal to us ends it.
-pub fn follow(command: &mut Command) -> Result<ExitStatus> {
-    let mut cargo = command.stdin(Stdio::null()).spawn().context("cannot run cargo")?;
+pub fn follow(command: Command) -> Result<ExitStatus> {
+    let mut cargo = child::spawn(command).context("cannot run cargo")?;
     match wait::until(LONGEST_RUN, || anyhow::Ok(cargo.try_wait()?)) {
         Ok(Some(status)) => Ok(status),
         outcome => {

@@ -143,7 +143,8 @@ pub fn last_lines(path: &Path, count: usize) -> String {
 
 type Order = (Command, Sender<io::Result<Child>>);
 
-fn spawn(command: Command) -> io::Result<Child> {
+/// Starts a [`command`] on the thread that never ends.
+pub(crate) fn spawn(command: Command) -> io::Result<Child> {
     static SPAWNER: OnceLock<Sender<Order>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
         let (orders, inbox) = mpsc::channel::<Order>();

@@ -3,19 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
-use xtask::folder::{self, Claim};
-use xtask::mark::Mark;
+use xtask::binaries;
+use xtask::folder::{self, Claim, Folder};
 use xtask::progress::Progress;
 use xtask::servers::Servers;
-use xtask::{binaries, secret};
 
 use crate::given::{Given, Urls};
-
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Which tests, on which servers.
 #[derive(clap::Args)]
@@ -37,26 +33,36 @@ pub(crate) fn run(options: &Options, progress: Progress) -> Result<ExitCode> {
         binaries::cargo_build(["--workspace", "--bins"])?;
         let mut command = binaries::cargo();
         command.args(["test", "--workspace", "--no-run", "--quiet"]);
-        ensure!(binaries::follow(&mut command)?.success(), "the tests do not compile");
+        ensure!(binaries::follow(command)?.success(), "the tests do not compile");
         Ok(())
     })?;
-    let Some(urls) = given else {
-        let home = binaries::target()?.join("xtask-test");
-        end_and_delete_left_behind(&home);
-        fs::create_dir_all(&home).with_context(|| format!("cannot write to {}", home.display()))?;
-        let folder = TempDir::new_in(&home)?;
-        let servers = Servers::start(folder.path(), progress)?;
-        let urls = Urls { database: servers.database_url(), amqp: servers.amqp_url() };
-        let outcome = run_tests(options, &urls);
-        servers.stop();
-        folder.close().context("cannot delete the servers' folder")?;
-        return outcome;
+    let home = binaries::target()?.join("xtask-test");
+    end_and_delete_left_behind(&home);
+    fs::create_dir_all(&home).with_context(|| format!("cannot write to {}", home.display()))?;
+    let path = TempDir::with_prefix_in("run", &home)?;
+    let Claim::Ours(folder) = folder::claim(path.path())? else {
+        bail!("{} was claimed by somebody else", path.path().display());
     };
-    run_tests(options, &urls)
+    let outcome = match given {
+        Some(urls) => run_tests(options, &urls, &folder),
+        None => Servers::start_in(&folder, progress).and_then(|servers| {
+            let urls = Urls { database: servers.database_url(), amqp: servers.amqp_url() };
+            run_tests(options, &urls, &folder)
+        }),
+    };
+    // Whatever a failed test did not end: programs, servers.
+    folder.end_left_behind();
+    drop(folder);
+    path.close()
+        .with_context(|| format!("cannot delete the run's folder in {}", home.display()))?;
+    outcome
 }
 
-fn run_tests(options: &Options, urls: &Urls) -> Result<ExitCode> {
-    let mark = Mark::new("ORDERMILL_TEST_RUN", secret::hex(16)?);
+// All that the tests start carries the folder's mark, and their files are in the folder: one that
+// is killed leaves nothing that this run or the next one would not find.
+fn run_tests(options: &Options, urls: &Urls, folder: &Folder) -> Result<ExitCode> {
+    let temporary = folder.path().join("tmp");
+    fs::create_dir_all(&temporary)?;
     let mut command = binaries::cargo();
     command
         .args(["test", "--workspace"])
@@ -64,12 +70,10 @@ fn run_tests(options: &Options, urls: &Urls) -> Result<ExitCode> {
         .arg("--")
         .args(&options.further)
         .env("DATABASE_URL", &urls.database)
-        .env("AMQP_URL", &urls.amqp);
-    mark.put_on(&mut command);
-    let outcome = binaries::follow(&mut command);
-    // Whatever a failed test did not end: programs, servers.
-    mark.end_bearers(GRACE);
-    let status = outcome?;
+        .env("AMQP_URL", &urls.amqp)
+        .env("TMPDIR", &temporary);
+    folder.mark().put_on(&mut command);
+    let status = binaries::follow(command)?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 

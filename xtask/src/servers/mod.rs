@@ -68,17 +68,23 @@ impl Servers {
             }
         };
         folder.end_left_behind();
-        let programs = Programs::find_or_install(progress)?;
-        let mut servers = Self::launch(&folder, &programs)?;
+        let mut servers = Self::start_in(&folder, progress)?;
         servers.claim = Some(folder);
-        progress.step("Database and broker", || {
-            servers.wait_for_database()?;
-            servers.wait_for_broker()
-        })?;
         Ok(servers)
     }
 
-    /// Starts both in a folder that the caller has claimed, and keeps claimed, without waiting.
+    /// Starts both in a folder that the caller has claimed, and keeps claimed, and waits.
+    pub fn start_in(folder: &Folder, progress: Progress) -> Result<Self> {
+        let programs = Programs::find_or_install(progress)?;
+        progress.step("Starting the database and the broker", || {
+            let mut servers = Self::launch(folder, &programs)?;
+            servers.wait_for_database()?;
+            servers.wait_for_broker()?;
+            Ok(servers)
+        })
+    }
+
+    /// Like [`start_in`](Self::start_in) without waiting.
     pub fn launch(folder: &Folder, programs: &Programs) -> Result<Self> {
         let path = folder.path().to_owned();
         fs::create_dir_all(path.join("logs"))?;
