@@ -27,6 +27,8 @@ pub enum Command {
     Migrate(StoreArgs),
     /// Make an account that may run the shop; without a password, one is made and printed once.
     CreateAdmin(AdminArgs),
+    /// Fill the catalogue with made-up products; those that exist are left as they are.
+    Seed(StoreArgs),
     /// Ask a running API whether it is ready.
     Healthcheck(HealthArgs),
 }

@@ -20,6 +20,11 @@ impl Flaws {
     pub fn add(&mut self, pointer: &str, why: impl std::fmt::Display) {
         self.0.push(Flaw { pointer: pointer.to_owned(), code: "invalid", detail: why.to_string() });
     }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl From<Flaws> for Problem {

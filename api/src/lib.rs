@@ -9,6 +9,7 @@
 //! Handlers hold no SQL and publish nothing; a request causes work only by an outbox row written in
 //! its own transaction.
 
+pub mod admin;
 pub mod answer;
 pub mod auth;
 pub mod config;
@@ -18,8 +19,10 @@ pub mod extract;
 pub mod flaws;
 pub mod me;
 pub mod problem;
+pub mod product;
 pub mod readiness;
 pub mod router;
+pub mod seed;
 pub mod serve;
 pub mod state;
 pub mod token;

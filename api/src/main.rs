@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use ordermill_api::config::{Cli, Command, HealthArgs, StoreArgs};
 use ordermill_api::create_admin::create_admin;
+use ordermill_api::seed::seed;
 use ordermill_api::serve::Server;
 use ordermill_common::db::{self, Db};
 use ordermill_common::log;
@@ -48,6 +49,11 @@ async fn act(settings: settings::Settings<Cli>) -> anyhow::Result<()> {
         }
         Command::CreateAdmin(args) => {
             create_admin(&start(&args.store)?, args).await?;
+            Ok(())
+        }
+        Command::Seed(args) => {
+            let made = seed(&start(args)?).await?;
+            tracing::info!(made, "the demo catalogue is there");
             Ok(())
         }
         Command::Healthcheck(args) => {

@@ -8,6 +8,7 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use ordermill_common::db::{self, Trouble, group};
 use ordermill_common::log::chain;
+use ordermill_common::page::BadCursor;
 use ordermill_common::user;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -197,6 +198,12 @@ impl From<db::Error> for Problem {
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         db::Error::from(error).into()
+    }
+}
+
+impl From<BadCursor> for Problem {
+    fn from(cursor: BadCursor) -> Self {
+        Self::new(Code::InvalidCursor, cursor.to_string())
     }
 }
 

@@ -6,7 +6,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use crate::state::AppState;
-use crate::{auth, edge, me};
+use crate::{auth, edge, me, product};
 
 /// The largest body that is read, in bytes: a cart's line or a product's description is far smaller.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -27,4 +27,16 @@ fn v1() -> Router<AppState> {
         .route("/auth/register", post(auth::register))
         .route("/auth/login", post(auth::login))
         .route("/me", get(me::me))
+        .route("/products", get(product::list))
+        .route("/products/{id}", get(product::read))
+        .nest("/admin", admin())
+}
+
+fn admin() -> Router<AppState> {
+    use crate::admin::product;
+    Router::new()
+        .route("/products", post(product::create))
+        .route("/products/{id}", get(product::read).put(product::update).delete(product::delete))
+        .route("/products/{id}/restore", post(product::restore))
+        .route("/products/{id}/stock", post(product::adjust_stock).get(product::stock_ledger))
 }

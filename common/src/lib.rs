@@ -4,6 +4,7 @@
 pub mod broker;
 pub mod cancellation;
 pub mod cart;
+pub mod catalog;
 pub mod checkout;
 pub mod clock;
 pub mod config;

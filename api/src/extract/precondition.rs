@@ -4,6 +4,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use ordermill_common::catalog::Expected;
+
 use crate::problem::{Code, Problem};
 
 /// The tag of a version: `"7"`.
@@ -11,24 +13,18 @@ pub fn version_tag(version: i64) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{version}\"")).expect("digits in quotes are a header value")
 }
 
-/// Which versions may be changed; an edit without it is 428.
+/// Which versions may be replaced; an edit without it is 428. Weak tags name none.
 #[derive(Debug, Clone)]
-pub struct IfMatch(Tags);
-
-impl IfMatch {
-    /// Whether this version is one of them. Weak tags never are.
-    pub fn allows(&self, version: i64) -> bool {
-        self.0.any || self.0.strong.iter().any(|tag| *tag == version_tag(version))
-    }
-}
+pub struct IfMatch(pub Expected);
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Tags::of(&parts.headers, &header::IF_MATCH).map(Self).ok_or_else(|| {
+        let tags = Tags::of(&parts.headers, &header::IF_MATCH).ok_or_else(|| {
             Problem::new(Code::PreconditionRequired, "send the ETag that you read as If-Match")
-        })
+        })?;
+        Ok(Self(tags.versions()))
     }
 }
 
@@ -81,6 +77,17 @@ impl Tags {
         }
         Some(tags)
     }
+
+    fn versions(&self) -> Expected {
+        if self.any {
+            return Expected::Any;
+        }
+        let version = |tag: &HeaderValue| {
+            let version = tag.to_str().ok()?.trim_matches('"').parse().ok()?;
+            (version_tag(version) == *tag).then_some(version)
+        };
+        Expected::OneOf(self.strong.iter().filter_map(version).collect())
+    }
 }
 
 #[cfg(test)]
@@ -95,11 +102,11 @@ mod tests {
 
     #[test]
     fn an_edit_needs_a_strong_tag_and_a_read_takes_weak_ones() {
-        assert!(IfMatch(tags("\"7\"")).allows(7));
-        assert!(IfMatch(tags("\"6\", \"7\"")).allows(7));
-        assert!(IfMatch(tags("*")).allows(7));
+        assert!(tags("\"7\"").versions().allows(7));
+        assert!(tags("\"6\", \"7\"").versions().allows(7));
+        assert!(tags("*").versions().allows(7));
         for other in ["\"8\"", "W/\"7\"", "7", "", "\"07\""] {
-            assert!(!IfMatch(tags(other)).allows(7), "{other}");
+            assert!(!tags(other).versions().allows(7), "{other}");
         }
         assert!(IfNoneMatch(Some(tags("W/\"7\""))).has(&version_tag(7)));
         assert!(!IfNoneMatch(Some(tags("\"8\""))).has(&version_tag(7)));

@@ -1,5 +1,4 @@
-//! What several operations answer with. Wire types are not domain types: a column that is added inside
-//! does not leak, and a name that clients know does not change with ours.
+//! An account on the wire.
 
 use chrono::{DateTime, Utc};
 use ordermill_common::clock;

@@ -1,0 +1,3 @@
+//! `/v1/admin`: what runs the shop. Every handler takes an [`Admin`](crate::extract::Admin).
+
+pub mod product;
