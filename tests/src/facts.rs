@@ -1,0 +1,21 @@
+//! Waiting for facts, never for time.
+
+use std::time::{Duration, Instant};
+
+/// How long a fact may take before the story has failed; generous, because two cores do everything.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until the answer is there. Panics with `what` when it does not come within a minute.
+pub async fn until<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < give_up, "waited for a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,3 @@
+//! The stories, in one binary.
+
+mod pipeline;
