@@ -57,8 +57,10 @@ codes! {
     OutOfStock CONFLICT "out_of_stock" "Not enough is in stock";
     InsufficientStock CONFLICT "insufficient_stock" "The stock would fall below zero";
     ProductUnavailable CONFLICT "product_unavailable" "The product is not for sale";
+    CartFull CONFLICT "cart_full" "The cart holds as many lines as it can";
     EmptyCart CONFLICT "empty_cart" "The cart is empty";
     TotalIncreased CONFLICT "total_increased" "The total is higher than expected";
+    TotalTooLarge CONFLICT "total_too_large" "The total is beyond what can be charged";
     IllegalMove CONFLICT "illegal_move" "The order's status does not allow this";
     CancellationPending CONFLICT "cancellation_pending" "A cancellation is being decided";
     PreconditionFailed PRECONDITION_FAILED "precondition_failed" "It has changed since it was read";

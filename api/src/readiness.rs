@@ -24,6 +24,10 @@ impl ApiReadiness {
         if !app.is_open() {
             parts.push(Part::new("process", Standing::Failed("starting".to_owned())));
         }
+        parts.push(match app.writes.broker_is_away() {
+            None => Part::new("broker", Standing::Ok),
+            Some(why) => Part::new("broker", Standing::Degraded(why)),
+        });
         match app.db.ping().await {
             Ok(()) => parts.push(Part::new("database", Standing::Ok)),
             Err(error) => {

@@ -3,10 +3,10 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 use crate::state::AppState;
-use crate::{auth, edge, me, product};
+use crate::{auth, cart, checkout, edge, me, order, product};
 
 /// The largest body that is read, in bytes: a cart's line or a product's description is far smaller.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -29,14 +29,25 @@ fn v1() -> Router<AppState> {
         .route("/me", get(me::me))
         .route("/products", get(product::list))
         .route("/products/{id}", get(product::read))
+        .route("/cart", get(cart::read).delete(cart::clear))
+        .route("/cart/lines", post(cart::add))
+        .route("/cart/lines/{product_id}", put(cart::set).delete(cart::remove))
+        .route("/checkout", post(checkout::checkout))
+        .route("/orders", get(order::list))
+        .route("/orders/{id}", get(order::read))
+        .route("/orders/{id}/cancel", post(order::cancel))
         .nest("/admin", admin())
 }
 
 fn admin() -> Router<AppState> {
-    use crate::admin::product;
+    use crate::admin::{order, product};
     Router::new()
         .route("/products", post(product::create))
         .route("/products/{id}", get(product::read).put(product::update).delete(product::delete))
         .route("/products/{id}/restore", post(product::restore))
         .route("/products/{id}/stock", post(product::adjust_stock).get(product::stock_ledger))
+        .route("/orders", get(order::list))
+        .route("/orders/{id}", get(order::read))
+        .route("/orders/{id}/status", post(order::move_on))
+        .route("/orders/{id}/cancel", post(order::cancel))
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
+use ordermill_common::broker::{self, Broker};
 use ordermill_common::db::{self, Db, migrations_are_current};
 use ordermill_common::log::chain;
 use ordermill_common::ops::{self, ListenError};
@@ -23,6 +24,10 @@ use crate::readiness::ApiReadiness;
 use crate::router::router;
 use crate::state::{App, AppState};
 use crate::token::Tokens;
+use crate::writes::Writes;
+
+/// What the relay needs at most to publish what it holds, once no request is at work.
+const LEAVE: Duration = Duration::from_secs(6);
 
 /// The process cannot serve, or could not end in order.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +38,9 @@ pub enum ServeError {
     /// The database's URL cannot be used.
     #[error("DATABASE_URL cannot be used")]
     DatabaseUrl(#[source] db::Error),
+    /// The broker's URL cannot be used.
+    #[error("AMQP_URL cannot be used")]
+    BrokerUrl(#[source] broker::Error),
     /// The server would lose accepted orders.
     #[error("refusing to start (ORDERMILL_ALLOW_UNSAFE_DATABASE=true starts all the same)")]
     Unsafe(#[from] db::Unsafe),
@@ -50,6 +58,8 @@ pub struct Server {
     app: AppState,
     api: TcpListener,
     health: TcpListener,
+    side: TaskTracker,
+    leave: CancellationToken,
     allow_unsafe: bool,
     drain: Duration,
 }
@@ -61,12 +71,17 @@ impl Server {
             Db::new(&args.database.database_url, args.pool).map_err(ServeError::DatabaseUrl)?;
         let tokens = Tokens::new(args.tokens.keys(), args.tokens.terms());
         let hasher = Hasher::new(args.bcrypt.bcrypt_cost);
-        let app = Arc::new(App::new(db, tokens, hasher, args.shop.currency));
+        let broker = Broker::new(&args.broker.amqp_url, &args.broker.queue_prefix)
+            .map_err(ServeError::BrokerUrl)?;
+        let (side, leave) = (TaskTracker::new(), CancellationToken::new());
+        let writes = Writes::start(&db, &broker, &args.batch, &leave, &side);
+        let app = Arc::new(App::new(db, tokens, hasher, args.shop.currency, writes));
         let health = &args.health;
         let health = listen("health", health.admin_addr, health.admin_port_file.as_deref()).await?;
         let api = listen("api", args.listen.addr, args.listen.port_file.as_deref()).await?;
         let allow_unsafe = args.database.allow_unsafe_database;
-        Ok(Self { app, api, health, allow_unsafe, drain: args.shop.drain() })
+        let drain = args.shop.drain();
+        Ok(Self { app, api, health, side, leave, allow_unsafe, drain })
     }
 
     /// Where the API listens.
@@ -87,8 +102,7 @@ impl Server {
     /// Answers until `draining` is cancelled, then finishes what is at work, within the drain's limit.
     pub async fn run(self, draining: CancellationToken) -> Result<(), ServeError> {
         let done = CancellationToken::new();
-        let side = TaskTracker::new();
-        side.spawn(ops::serve_health(
+        self.side.spawn(ops::serve_health(
             self.health,
             ApiReadiness(Arc::clone(&self.app)),
             draining.clone(),
@@ -112,10 +126,13 @@ impl Server {
             () = self.app.tasks.wait() => served,
             () = overdue(&draining, self.drain), if draining.is_cancelled() => Err(ServeError::NotDrained),
         };
-        self.app.db.close().await;
+        self.leave.cancel();
         done.cancel();
-        side.close();
-        side.wait().await;
+        self.side.close();
+        if tokio::time::timeout(LEAVE, self.side.wait()).await.is_err() {
+            tracing::warn!("the relay did not end in time; its messages leave from elsewhere");
+        }
+        self.app.db.close().await;
         finished
     }
 }

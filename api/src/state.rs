@@ -9,6 +9,7 @@ use ordermill_common::user::Hasher;
 use tokio_util::task::TaskTracker;
 
 use crate::token::Tokens;
+use crate::writes::Writes;
 
 /// Handed to every handler; cheap to clone.
 pub type AppState = Arc<App>;
@@ -24,6 +25,8 @@ pub struct App {
     pub hasher: Hasher,
     /// The installation's one currency.
     pub currency: Currency,
+    /// What is written in batches, and how messages leave.
+    pub writes: Writes,
     /// The requests at work; a drain waits for them.
     pub tasks: TaskTracker,
     open: AtomicBool,
@@ -31,9 +34,9 @@ pub struct App {
 
 impl App {
     /// Closed until [`App::open`]: requests are answered 503.
-    pub fn new(db: Db, tokens: Tokens, hasher: Hasher, currency: Currency) -> Self {
+    pub fn new(db: Db, tokens: Tokens, hasher: Hasher, currency: Currency, writes: Writes) -> Self {
         let (tasks, open) = (TaskTracker::new(), AtomicBool::new(false));
-        Self { db, tokens, hasher, currency, tasks, open }
+        Self { db, tokens, hasher, currency, writes, tasks, open }
     }
 
     /// The database has been reached, and what it holds is safe and current.

@@ -1,6 +1,8 @@
 //! What an admin lists orders by.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::id::{OrderId, ProductId, UserId};
 use crate::order::Status;
@@ -18,4 +20,26 @@ pub struct Filter {
     /// an order's id begins with the time at which it was accepted.
     #[serde(skip)]
     pub before: Option<OrderId>,
+}
+
+impl Filter {
+    /// What [`Filter::before`] is for orders that were accepted more than `seconds` ago.
+    pub fn accepted_before(now: DateTime<Utc>, seconds: u32) -> OrderId {
+        let then = now - TimeDelta::seconds(i64::from(seconds));
+        let millis = u128::try_from(then.timestamp_millis()).unwrap_or(0);
+        OrderId::from_uuid(Uuid::from_u128(millis << 80))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn an_age_is_a_place_among_the_ids() {
+        let order = OrderId::mint();
+        assert!(Filter::accepted_before(clock::now(), 5) < order);
+        assert!(Filter::accepted_before(clock::now() + TimeDelta::seconds(6), 5) > order);
+    }
 }

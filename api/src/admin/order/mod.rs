@@ -1,0 +1,29 @@
+//! `/v1/admin/orders`: every order, and the moves that are an admin's.
+
+mod cancel;
+mod list;
+mod move_on;
+mod read;
+
+pub use cancel::cancel;
+pub use list::list;
+pub use move_on::move_on;
+pub use read::read;
+
+use ordermill_common::id::OrderId;
+use ordermill_common::order::view::store;
+
+use crate::extract::{Admin, Json};
+use crate::order::{Eyes, OrderBody};
+use crate::problem::{Answer, Problem};
+use crate::state::App;
+
+/// How an admin is named in histories.
+fn actor(admin: Admin) -> String {
+    format!("admin {}", admin.id)
+}
+
+async fn shown(app: &App, id: OrderId) -> Answer<Json<OrderBody>> {
+    let order = store::find(app.db.pool(), id, None).await?.ok_or_else(Problem::not_found)?;
+    Ok(Json(OrderBody::new(order, app.currency, Eyes::Admin)))
+}
