@@ -27,7 +27,7 @@ pub enum Format {
 
 /// Starts logging for the process; a second call does nothing. A filter that cannot be read becomes `info`.
 pub fn start(format: Format, filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(filtered(filter)).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE);
     // A second start (tests in one process) keeps the first.
     let _ = match format {
@@ -39,6 +39,12 @@ pub fn start(format: Format, filter: &str) {
             .try_init(),
         Format::Pretty => lines.with_target(false).try_init(),
     };
+}
+
+/// The AMQP library calls every closed connection an error; what matters of it is logged by our own
+/// supervisors. Whoever names the library in the filter gets its lines.
+fn filtered(filter: &str) -> String {
+    if filter.contains("lapin") { filter.to_owned() } else { format!("{filter},lapin=off") }
 }
 
 /// The error and its sources on one line. Call it where the error is logged, and only there.
