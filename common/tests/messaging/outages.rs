@@ -1,16 +1,19 @@
 //! The broker goes away in every way that it can; nothing accepted is lost and nobody is restarted.
 
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use ordermill_common::broker::{ConsumerConfig, Queue};
 use ordermill_common::id::OwnerId;
 use ordermill_common::outbox::{LEASE, OutboxRow, RelayConfig, RelayHandle};
+use xtask::progress::Progress;
+use xtask::servers::Servers;
 
 use crate::proxy::{Cable, Proxy};
 use crate::stage::{Received, Stage, config, open, rows, until};
 
 /// A relay and a consumer behind a cable.
-struct Shop {
+pub(crate) struct Shop {
     stage: Stage,
     proxy: Proxy,
     relay: RelayHandle,
@@ -21,7 +24,10 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
-        let stage = Stage::set().await;
+        Self::open_on(Stage::set().await).await
+    }
+
+    pub(crate) async fn open_on(stage: Stage) -> Self {
         let proxy = Proxy::before(&stage.amqp_url).await;
         let broker = stage.broker_at(&proxy.address);
         let watchful =
@@ -40,6 +46,21 @@ impl Shop {
         self.stage.insert(self.owner, LEASE, &rows).await;
         self.relay.hint(rows.iter().cloned());
         self.sent.extend(rows);
+    }
+
+    /// Accepts messages while the broker dies and comes back, several times.
+    pub(crate) async fn outlives(mut self, kill: impl Fn(), restart: impl Fn()) {
+        for _ in 0..3 {
+            self.accept(3000).await;
+            tokio::task::block_in_place(&kill);
+            self.accept(500).await;
+            until(10, "the death is noticed", async || !self.relay.link().is_open()).await;
+            self.accept(500).await;
+            tokio::task::block_in_place(&restart);
+            open(&mut self.relay.link()).await;
+        }
+        self.everything_arrives(60).await;
+        self.stage.drain().await;
     }
 
     async fn everything_arrives(&self, seconds: u64) {
@@ -75,4 +96,18 @@ async fn a_silent_cable_is_noticed_and_loses_nothing() {
     shop.accept(500).await;
     shop.everything_arrives(60).await;
     shop.stage.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_broker_comes_back_and_nothing_accepted_is_lost() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let servers = tokio::task::block_in_place(|| Servers::start(folder.path(), Progress::Quiet));
+    let servers = Mutex::new(servers.unwrap());
+    let shop = Shop::open_on(Stage::set_on(lock(&servers).amqp_url()).await).await;
+    shop.outlives(|| lock(&servers).kill_broker(), || lock(&servers).restart_broker().unwrap())
+        .await;
+}
+
+fn lock(servers: &Mutex<Servers>) -> MutexGuard<'_, Servers> {
+    servers.lock().unwrap()
 }

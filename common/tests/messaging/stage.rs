@@ -40,7 +40,12 @@ fn with_database(url: &str, database: &str) -> String {
 
 impl Stage {
     pub(crate) async fn set() -> Self {
-        let (database_url, amqp_url) = (url("DATABASE_URL"), url("AMQP_URL"));
+        Self::set_on(url("AMQP_URL")).await
+    }
+
+    /// With a broker that the test may kill.
+    pub(crate) async fn set_on(amqp_url: String) -> Self {
+        let database_url = url("DATABASE_URL");
         let database = format!("omtest_{}", OwnerId::mint().hex());
         let admin = Db::new(&database_url, 1).unwrap();
         execute(&admin, format!("create database {database}")).await;
