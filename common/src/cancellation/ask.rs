@@ -49,8 +49,9 @@ pub enum Asked {
 /// come one after the other, and nothing after it; the rest is only inserted.
 pub async fn ask(tx: &mut Tx<'_>, publisher: OwnerId, wish: &Wish) -> Result<Asked> {
     let ids = [wish.order_id];
-    let checkout = checkout::store::lock(tx, &ids, Locks::Wait).await?.pop();
-    if !checkout.is_some_and(|checkout| wish.owner.is_none_or(|owner| owner == checkout.user_id)) {
+    let checkouts = checkout::store::lock(tx, &ids, Locks::Wait).await?;
+    let theirs = |user| wish.owner.is_none_or(|owner| owner == user);
+    if !checkouts.iter().any(|checkout| theirs(checkout.user_id)) {
         return Ok(Asked::Unknown);
     }
     let message = OutboxRow {
