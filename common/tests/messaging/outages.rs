@@ -103,7 +103,8 @@ async fn a_killed_broker_comes_back_and_nothing_accepted_is_lost() {
     let folder = tempfile::TempDir::new().unwrap();
     let servers = tokio::task::block_in_place(|| Servers::start(folder.path(), Progress::Quiet));
     let servers = Mutex::new(servers.unwrap());
-    let shop = Shop::open_on(Stage::set_on(lock(&servers).amqp_url()).await).await;
+    let amqp_url = lock(&servers).amqp_url();
+    let shop = Shop::open_on(Stage::set_on(amqp_url).await).await;
     shop.outlives(|| lock(&servers).kill_broker(), || lock(&servers).restart_broker().unwrap())
         .await;
 }

@@ -10,23 +10,23 @@ use crate::stage::{Stage, config, envelopes, open, row, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_thousand_messages_are_confirmed_and_consumed() {
-    const COUNT: usize = 20_000;
+    const COUNT: u16 = 20_000;
     let stage = Stage::set().await;
     let publisher = stage.publisher().await;
-    let messages = envelopes(COUNT);
+    let messages = envelopes(COUNT.into());
     let started = Instant::now();
     let outcomes = publisher.publish(messages).await;
-    let published = started.elapsed();
-    assert_eq!(outcomes, vec![Outcome::Confirmed; COUNT]);
+    let sent_in = started.elapsed();
+    assert_eq!(outcomes, vec![Outcome::Confirmed; COUNT.into()]);
 
     let started = Instant::now();
     let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
-    until(60, "all are consumed", async || received.different() == COUNT).await;
-    let consumed = started.elapsed();
+    until(60, "all are consumed", async || received.different() == usize::from(COUNT)).await;
+    let consumed_in = started.elapsed();
     stage.drain_without(publisher).await;
     assert_eq!(stage.ready(Queue::Checkout).await, 0);
-    let rate = |took: Duration| COUNT as f64 / took.as_secs_f64();
-    println!("published {:.0}/s, consumed {:.0}/s", rate(published), rate(consumed));
+    let rate = |took: Duration| f64::from(COUNT) / took.as_secs_f64();
+    println!("published {:.0}/s, consumed {:.0}/s", rate(sent_in), rate(consumed_in));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

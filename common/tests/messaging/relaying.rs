@@ -21,12 +21,12 @@ async fn open_relay(stage: &Stage, config: RelayConfig) -> RelayHandle {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hinted_rows_leave_at_once_and_are_removed() {
-    const COUNT: usize = 20_000;
+    const COUNT: u16 = 20_000;
     let stage = Stage::set().await;
     let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
     let config = RelayConfig::new(OwnerId::mint());
     let relay = open_relay(&stage, config).await;
-    let rows = rows(COUNT);
+    let rows = rows(COUNT.into());
     for batch in rows.chunks(1000) {
         stage.insert(config.owner, LEASE, batch).await;
     }
@@ -34,11 +34,11 @@ async fn hinted_rows_leave_at_once_and_are_removed() {
     relay.hint(rows.iter().cloned());
     until(60, "all are removed", async || stage.pending().await == 0).await;
     let took = started.elapsed();
-    until(60, "all are received", async || received.different() == COUNT).await;
+    until(60, "all are received", async || received.different() == usize::from(COUNT)).await;
     assert!(received.has(&rows));
     assert_eq!(received.doubled(), 0);
     stage.drain().await;
-    println!("relayed {:.0}/s", COUNT as f64 / took.as_secs_f64());
+    println!("relayed {:.0}/s", f64::from(COUNT) / took.as_secs_f64());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

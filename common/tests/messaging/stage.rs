@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use lapin::options::{BasicGetOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
 use ordermill_common::broker::{
     Broker, ChannelPool, Consumer, ConsumerConfig, Delivery, Disposition, Envelope, Kind, Link,
     Publisher, Queue, delete_topology,
@@ -132,7 +133,7 @@ impl Stage {
         let name = self.broker.queue_name(queue);
         let options = QueueDeclareOptions::durable().passive();
         let channel = self.back_door().await;
-        let found = channel.queue_declare(name.into(), options, Default::default()).await;
+        let found = channel.queue_declare(name.into(), options, FieldTable::default()).await;
         found.unwrap().message_count()
     }
 
