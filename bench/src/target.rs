@@ -1,16 +1,20 @@
 //! Where load and replay go: a running installation that is named, or a private one.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use tokio::task::block_in_place;
-use xtask::binaries;
 use xtask::progress::Progress;
+use xtask::{binaries, interrupt};
 
 use crate::client::Client;
 use crate::http::{Address, Request};
-use crate::installation::{Admin, Commands, Grounds};
+use crate::installation::{Admin, Commands, Grounds, Settings, Site};
+use crate::live;
+use crate::verify::{self, Verdict};
 
 /// A running installation, named on the command line.
 #[derive(Debug, Clone, Args)]
@@ -27,6 +31,9 @@ pub struct TargetArgs {
     /// With --api: the currency of the installation.
     #[arg(long, env = "ORDERMILL_CURRENCY", default_value = "EUR", value_name = "CODE")]
     pub currency: String,
+    /// With --api: the payment gateway's ledger there, for verify.
+    #[arg(long, env = "ORDERMILL_PAYMENT_LEDGER", value_name = "PATH")]
+    pub ledger: Option<PathBuf>,
 }
 
 /// An installation that answers.
@@ -41,6 +48,12 @@ pub struct Target {
 }
 
 impl TargetArgs {
+    /// What `verify` finds there, when its database is given.
+    pub fn verify(&self, database_url: Option<&str>) -> Result<Option<Verdict>> {
+        let verify = |url| block_in_place(|| verify::verify(url, self.ledger.as_deref()));
+        database_url.map(verify).transpose()
+    }
+
     /// The named installation, if it answers.
     pub async fn running(&self) -> Result<Target> {
         let address = self.api.clone().context("no address")?;
@@ -56,10 +69,35 @@ impl TargetArgs {
     }
 }
 
-/// Builds the product and starts the servers of a private installation.
-pub fn private_grounds(commands: Commands) -> Result<Grounds> {
-    block_in_place(|| {
+/// Builds the product, starts the servers of a private installation, and lets `work` use them. What they
+/// leave is deleted, unless `work` fails or its result is not clean.
+pub async fn on_private_grounds<T>(
+    commands: Commands,
+    is_clean: impl Fn(&T) -> bool,
+    work: impl AsyncFnOnce(Grounds) -> Result<T>,
+) -> Result<T> {
+    let folder = tempfile::Builder::new().prefix("ordermill-bench-").tempdir()?;
+    let grounds = block_in_place(|| {
         binaries::build(Progress::detect())?;
-        Grounds::start(commands)
-    })
+        Grounds::start(folder.path(), commands)
+    })?;
+    let result = work(grounds).await;
+    if !result.as_ref().is_ok_and(is_clean) && !interrupt::requested() {
+        live::note(&format!("the logs are in {}", folder.keep().display()));
+    }
+    result
+}
+
+/// Prepares a site, lets `work` use it, and clears it away whatever came of that.
+pub async fn on_site<T>(
+    grounds: Grounds,
+    settings: Settings,
+    work: impl AsyncFnOnce(Grounds, Arc<Site>) -> Result<T>,
+) -> Result<T> {
+    let site = Arc::new(Site::prepare(&grounds, settings).await?);
+    let result = work(grounds, Arc::clone(&site)).await;
+    let cleared = site.clear().await;
+    let result = result?;
+    cleared?;
+    Ok(result)
 }

@@ -1,5 +1,6 @@
 //! Asks `ordermill-worker verify`, which reads the database and names what is wrong in it.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -22,14 +23,15 @@ impl Verdict {
     }
 }
 
-/// Runs `verify` with these variables: the database's URL and, where there is one, the ledger's path.
-/// What is unfinished for longer than a minute counts as found.
-pub fn verify(variables: impl IntoIterator<Item = (&'static str, String)>) -> Result<Verdict> {
-    let output = Command::new(binaries::path("ordermill-worker")?)
-        .args(["verify", "--limit", "60"])
-        .envs(variables)
-        .output()
-        .context("cannot run ordermill-worker")?;
+/// Runs `verify` on the database, against the gateway's ledger where there is one. What is unfinished for
+/// longer than a minute counts as found.
+pub fn verify(database_url: &str, ledger: Option<&Path>) -> Result<Verdict> {
+    let mut command = Command::new(binaries::path("ordermill-worker")?);
+    command.args(["verify", "--limit", "60"]).env("DATABASE_URL", database_url);
+    if let Some(ledger) = ledger.filter(|ledger| ledger.exists()) {
+        command.arg("--ledger").arg(ledger);
+    }
+    let output = command.output().context("cannot run ordermill-worker")?;
     let words = [output.stdout, output.stderr].concat();
     let words = String::from_utf8_lossy(&words).trim().to_owned();
     Ok(Verdict { is_clean: output.status.success(), words })

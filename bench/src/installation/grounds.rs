@@ -5,7 +5,6 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use tempfile::TempDir;
 use xtask::progress::Progress;
 use xtask::servers::Servers;
 
@@ -41,35 +40,33 @@ impl Commands {
     }
 }
 
-/// A running database and broker, and a folder for what a run leaves there.
+/// A running database and broker, and a folder for logs and ledgers. Dropping it stops private servers.
 #[derive(Debug)]
 pub struct Grounds {
-    // Before the folder, so that the servers have stopped when it goes.
     servers: Option<Servers>,
     commands: Commands,
-    folder: Option<TempDir>,
+    folder: PathBuf,
 }
 
 impl Grounds {
     /// Starts private servers unless both are given.
-    pub fn start(commands: Commands) -> Result<Self> {
+    pub fn start(folder: &Path, commands: Commands) -> Result<Self> {
         if commands.database_url.is_some() != commands.amqp_url.is_some() {
             bail!(
                 "DATABASE_URL and AMQP_URL go together: set both to use your servers, or neither"
             );
         }
-        let folder = tempfile::Builder::new().prefix("ordermill-bench-").tempdir()?;
         let servers = if commands.are_given() {
             None
         } else {
-            Some(Servers::start(&folder.path().join("servers"), Progress::detect())?)
+            Some(Servers::start(&folder.join("servers"), Progress::detect())?)
         };
-        Ok(Self { servers, commands, folder: Some(folder) })
+        Ok(Self { servers, commands, folder: folder.to_owned() })
     }
 
-    /// The folder for logs and ledgers, gone with the grounds.
+    /// The folder for logs and ledgers.
     pub fn folder(&self) -> &Path {
-        self.folder.as_ref().expect("only stop takes the folder").path()
+        &self.folder
     }
 
     /// Whether the servers outlive us.
@@ -121,14 +118,6 @@ impl Grounds {
             Some(servers) => servers.restart_broker(),
             None => run(self.commands.restart_with.as_deref()),
         }
-    }
-
-    /// Stops private servers; `keep` leaves the folder with the logs and answers where it is.
-    pub fn stop(mut self, keep: bool) -> Option<PathBuf> {
-        if let Some(servers) = self.servers.take() {
-            servers.stop();
-        }
-        self.folder.take().filter(|_| keep).map(TempDir::keep)
     }
 }
 

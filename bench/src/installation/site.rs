@@ -1,15 +1,18 @@
 //! A site: one database with its settings and secrets, on which the API and workers can run.
 
+use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use ordermill_common::broker::{self, Broker};
 use tokio::task::block_in_place;
 use xtask::{binaries, ports, secret};
 
 use super::{Grounds, store};
 use crate::http::Address;
+use crate::verify::{self, Verdict};
 
 /// How the product is configured on a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +38,14 @@ pub struct Admin {
 #[derive(Debug)]
 pub struct Site {
     name: String,
+    outlived: bool,
+    server_url: String,
+    database_url: String,
+    amqp_url: String,
+    prefix: String,
+    secrets: Vec<(&'static str, String)>,
     settings: Settings,
     admin: Admin,
-    variables: Vec<(&'static str, String)>,
     api_port: u16,
     admin_ports: Vec<u16>,
     folder: PathBuf,
@@ -49,32 +57,38 @@ impl Site {
         let tag = secret::hex(4)?;
         let name = format!("ordermill_bench_{tag}");
         let folder = grounds.folder().join(&tag);
-        std::fs::create_dir(&folder)?;
-        let database_url = store::create(&grounds.database_url(), &name).await?;
-        let variables = vec![
-            ("DATABASE_URL", database_url),
-            ("AMQP_URL", grounds.amqp_url()),
-            ("ORDERMILL_QUEUE_PREFIX", format!("bench.{tag}.")),
-            ("ORDERMILL_CURRENCY", settings.currency.clone()),
-            // Hexadecimal digits are base64 as well.
-            ("ORDERMILL_JWT_KEYS", format!("bench:{}", secret::hex(32)?)),
-            ("ORDERMILL_TOKEN_SECONDS", "86400".to_owned()),
-            ("ORDERMILL_BCRYPT_COST", "4".to_owned()),
-            ("ORDERMILL_PAYMENT_LEDGER", folder.join("ledger.jsonl").display().to_string()),
-        ];
-        let mut taken = Vec::new();
+        fs::create_dir(&folder)?;
+        let mut ports = Vec::new();
         for _ in 0..settings.workers + 2 {
-            taken.push(ports::free(&taken)?);
+            ports.push(ports::free(&ports)?);
         }
-        let api_port = taken.pop().context("no port")?;
-        let email = format!("admin-{tag}@bench.example");
-        let admin = Admin { email, password: secret::hex(16)? };
-        let site = Self { name, settings, admin, variables, api_port, admin_ports: taken, folder };
-        block_in_place(|| {
+        let site = Self {
+            outlived: grounds.are_given(),
+            server_url: grounds.database_url(),
+            database_url: store::create(&grounds.database_url(), &name).await?,
+            amqp_url: grounds.amqp_url(),
+            prefix: format!("bench.{tag}."),
+            // Hexadecimal digits are base64 as well.
+            secrets: vec![("ORDERMILL_JWT_KEYS", format!("bench:{}", secret::hex(32)?))],
+            settings,
+            admin: Admin {
+                email: format!("admin-{tag}@bench.example"),
+                password: secret::hex(16)?,
+            },
+            api_port: ports.pop().context("no port")?,
+            admin_ports: ports,
+            name,
+            folder,
+        };
+        let prepared = block_in_place(|| {
             site.run("ordermill-api", &["migrate"], "")?;
             let arguments = ["create-admin", "--email", &site.admin.email, "--password-stdin"];
             site.run("ordermill-api", &arguments, &format!("{}\n", site.admin.password))
-        })?;
+        });
+        if let Err(error) = prepared {
+            site.clear().await?;
+            return Err(error);
+        }
         Ok(site)
     }
 
@@ -95,7 +109,7 @@ impl Site {
     }
 
     /// Where logs go.
-    pub fn folder(&self) -> &PathBuf {
+    pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -104,20 +118,54 @@ impl Site {
         self.settings.workers
     }
 
-    /// What a process of this site is told; the API's port included.
-    pub fn variables(&self) -> Vec<(&'static str, String)> {
-        let mut all = self.variables.clone();
-        all.push(("ORDERMILL_ADDR", self.address().host().to_owned()));
+    /// What a process of this site is told.
+    pub(super) fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut all = vec![
+            ("DATABASE_URL", self.database_url.clone()),
+            ("AMQP_URL", self.amqp_url.clone()),
+            ("ORDERMILL_QUEUE_PREFIX", self.prefix.clone()),
+            ("ORDERMILL_CURRENCY", self.settings.currency.clone()),
+            ("ORDERMILL_ADDR", self.address().host().to_owned()),
+            ("ORDERMILL_TOKEN_SECONDS", "86400".to_owned()),
+            ("ORDERMILL_BCRYPT_COST", "4".to_owned()),
+            ("ORDERMILL_PAYMENT_LEDGER", self.ledger().display().to_string()),
+            ("ORDERMILL_LOG_FORMAT", "json".to_owned()),
+        ];
+        all.extend(self.secrets.iter().cloned());
         all.extend(self.settings.more.iter().cloned());
         all
     }
 
-    /// Drops the database, where the server outlives us.
-    pub async fn clear(self, grounds: &Grounds) -> Result<()> {
-        if grounds.are_given() {
-            store::drop(&grounds.database_url(), &self.name).await?;
+    /// What `verify` finds on this site.
+    pub fn verify(&self) -> Result<Verdict> {
+        verify::verify(&self.database_url, Some(&self.ledger()))
+    }
+
+    /// Lines of level ERROR in the logs of its processes.
+    pub fn errors_logged(&self) -> Result<Vec<String>> {
+        let mut errors = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                let log = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+                let is_error = |line: &&str| line.contains("\"level\":\"ERROR\"");
+                errors.extend(log.lines().filter(is_error).map(str::to_owned));
+            }
+        }
+        Ok(errors)
+    }
+
+    /// Drops the database and deletes the queues, where the servers outlive us.
+    pub async fn clear(&self) -> Result<()> {
+        if self.outlived {
+            store::drop(&self.server_url, &self.name).await?;
+            broker::delete_topology(&Broker::new(&self.amqp_url, &self.prefix)?).await?;
         }
         Ok(())
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.folder.join("ledger.jsonl")
     }
 
     fn run(&self, program: &str, arguments: &[&str], input: &str) -> Result<()> {

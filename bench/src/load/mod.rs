@@ -11,16 +11,18 @@ mod fire;
 mod run;
 mod single;
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use clap::Args;
 use tokio::task::block_in_place;
 
 use self::arena::{Arena, Size};
 use self::run::Run;
-use crate::installation::{Admin, Commands, Processes, Settings, Site};
+use crate::installation::{Admin, Commands, Grounds, Processes, Settings, Site};
 use crate::table::Table;
 use crate::target::{self, Target, TargetArgs};
-use crate::{live, verify};
+use crate::verify::Verdict;
 
 const CURRENCY: &str = "EUR";
 
@@ -66,35 +68,30 @@ pub async fn run(args: LoadArgs) -> Result<bool> {
         let mut arena = Arena::open(&target, args.size()).await?;
         let run = run::run(&mut arena, args.buyers, args.seconds).await?;
         let wrong = check::check(&arena).await?;
-        let verdict = args
-            .commands
-            .database_url
-            .map(|url| block_in_place(|| verify::verify([("DATABASE_URL", url)])));
-        return Ok(tell(&run, &wrong, verdict.transpose()?.as_ref()));
+        let verdict = args.target.verify(args.commands.database_url.as_deref())?;
+        return Ok(tell(&run, &wrong, verdict.as_ref()));
     }
-    privately(args).await
+    let commands = args.commands.clone();
+    let work = async |grounds: Grounds| {
+        let settings = Settings { currency: CURRENCY.into(), workers: 2, more: Vec::new() };
+        let work = async |_grounds, site: Arc<Site>| privately(&site, &args).await;
+        target::on_site(grounds, settings, work).await
+    };
+    target::on_private_grounds(commands, |is_exact| *is_exact, work).await
 }
 
 /// In an installation of its own.
-async fn privately(args: LoadArgs) -> Result<bool> {
-    let grounds = target::private_grounds(args.commands.clone())?;
-    let settings = Settings { currency: CURRENCY.into(), workers: 2, more: Vec::new() };
-    let site = Site::prepare(&grounds, settings).await?;
-    let processes = block_in_place(|| Processes::start(&site))?;
-    let mut arena = Arena::open(&private(&site), args.size()).await?;
+async fn privately(site: &Site, args: &LoadArgs) -> Result<bool> {
+    let processes = block_in_place(|| Processes::start(site))?;
+    let mut arena = Arena::open(&private(site), args.size()).await?;
     let run = run::run(&mut arena, args.buyers, args.seconds).await?;
     let wrong = check::check(&arena).await?;
     let verdict = block_in_place(|| {
-        let verdict = verify::verify(site.variables())?;
+        let verdict = site.verify()?;
         processes.stop()?;
         anyhow::Ok(verdict)
     })?;
-    let is_exact = tell(&run, &wrong, Some(&verdict));
-    site.clear(&grounds).await?;
-    if let Some(folder) = grounds.stop(!is_exact) {
-        live::note(&format!("the logs are in {}", folder.display()));
-    }
-    Ok(is_exact)
+    Ok(tell(&run, &wrong, Some(&verdict)))
 }
 
 /// A private site as a target.
@@ -102,7 +99,7 @@ fn private(site: &Site) -> Target {
     Target { address: site.address(), admin: Admin::clone(site.admin()), currency: CURRENCY.into() }
 }
 
-fn tell(run: &Run, wrong: &[String], verdict: Option<&verify::Verdict>) -> bool {
+fn tell(run: &Run, wrong: &[String], verdict: Option<&Verdict>) -> bool {
     let mut table = Table::default();
     table.head("load");
     run.show(&mut table);

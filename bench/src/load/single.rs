@@ -9,7 +9,7 @@ use super::run::{self, Run};
 use super::{CURRENCY, LoadArgs, check, private};
 use crate::installation::{Grounds, Processes, Settings, Site};
 use crate::table::Table;
-use crate::{live, target, verify};
+use crate::{live, target};
 
 const RUNS: usize = 3;
 const LANES: [u16; 4] = [1, 4, 16, 32];
@@ -24,32 +24,41 @@ struct Contender {
 
 /// Runs all, prints medians and the ratio, and answers whether everything was exact.
 pub(super) async fn run(args: LoadArgs) -> Result<bool> {
-    let (size, buyers, seconds) = (args.size(), args.buyers, args.seconds);
-    let grounds = target::private_grounds(args.commands)?;
-    let mut contenders = vec![Contender::new(&grounds, "normal".into(), Vec::new()).await?];
+    let commands = args.commands.clone();
+    let work = async |grounds: Grounds| {
+        let mut contenders = Vec::new();
+        let outcome = compete(&grounds, &mut contenders, &args).await;
+        for contender in &contenders {
+            contender.site.clear().await?;
+        }
+        outcome
+    };
+    target::on_private_grounds(commands, |is_exact| *is_exact, work).await
+}
+
+async fn compete(
+    grounds: &Grounds,
+    contenders: &mut Vec<Contender>,
+    args: &LoadArgs,
+) -> Result<bool> {
+    contenders.push(Contender::new(grounds, "normal".into(), Vec::new()).await?);
     for lanes in LANES {
         let more =
             vec![("ORDERMILL_BATCH", "1".to_owned()), ("ORDERMILL_LANES", lanes.to_string())];
-        let name = format!("batches of one, {lanes} lanes");
-        contenders.push(Contender::new(&grounds, name, more).await?);
+        let name = format!("batches of one, lanes: {lanes}");
+        contenders.push(Contender::new(grounds, name, more).await?);
     }
     for turn in 1..=RUNS {
-        for contender in &mut contenders {
+        for contender in &mut *contenders {
             live::note(&format!("run {turn} of {RUNS}: {}", contender.name));
-            contender.take_turn(size, buyers, seconds).await?;
+            contender.take_turn(args.size(), args.buyers, args.seconds).await?;
         }
     }
     let mut is_exact = true;
-    for contender in &mut contenders {
+    for contender in &*contenders {
         is_exact &= contender.is_exact().await?;
     }
-    print!("{}", table(&contenders)?);
-    for contender in contenders {
-        contender.site.clear(&grounds).await?;
-    }
-    if let Some(folder) = grounds.stop(!is_exact) {
-        live::note(&format!("the logs are in {}", folder.display()));
-    }
+    print!("{}", table(contenders)?);
     Ok(is_exact)
 }
 
@@ -77,13 +86,13 @@ impl Contender {
         block_in_place(|| processes.stop())
     }
 
-    async fn is_exact(&mut self) -> Result<bool> {
+    async fn is_exact(&self) -> Result<bool> {
         let arena = self.arena.as_ref().context("it has had no turn")?;
         let processes = block_in_place(|| Processes::start(&self.site))?;
         let wrong = check::check(arena).await?;
         let verdict = block_in_place(|| {
             processes.stop()?;
-            verify::verify(self.site.variables())
+            self.site.verify()
         })?;
         for wrong in &wrong {
             println!("WRONG with {}: {wrong}", self.name);

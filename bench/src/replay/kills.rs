@@ -30,7 +30,7 @@ pub struct Running {
     /// The servers.
     pub grounds: Grounds,
     /// The site.
-    pub site: Site,
+    pub site: Arc<Site>,
     /// Its processes.
     pub processes: Processes,
 }

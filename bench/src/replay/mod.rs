@@ -24,7 +24,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, block_in_place};
 use tokio::time::Instant;
 
 use self::buyer::Stage;
@@ -35,9 +35,8 @@ use self::report::Report;
 use self::rows::Rows;
 use self::turns::Turns;
 use crate::client::Client;
-use crate::installation::{Admin, Commands, Processes, Settings, Site};
+use crate::installation::{Admin, Commands, Grounds, Processes, Settings, Site};
 use crate::target::Target;
-use crate::verify::{self, Verdict};
 use crate::{live, target};
 
 const CALL_LIMIT: Duration = Duration::from_mins(2);
@@ -105,48 +104,45 @@ pub async fn run(args: ReplayArgs) -> Result<Report> {
         Some(_) => {
             let target = args.target.running().await?;
             let (report, _) = replay(&target, plan, args.speed, None).await?;
-            let verdict = args
-                .commands
-                .database_url
-                .map(|url| tokio::task::block_in_place(|| verify::verify([("DATABASE_URL", url)])));
-            Ok(report.verified(verdict.transpose()?))
+            let verdict = args.target.verify(args.commands.database_url.as_deref())?;
+            Ok(report.verified(verdict))
         }
-        None => privately(args, plan).await,
+        None if args.kill_each && !args.commands.can_kill() => bail!(
+            "--kill-each with given servers needs --kill-database-with, --kill-broker-with and \
+             --restart-with"
+        ),
+        None => {
+            let (speed, kills) = (args.speed, args.kill_each);
+            let settings = Settings { currency: CURRENCY.into(), workers: 2, more: Vec::new() };
+            let work = async |grounds, site| on_site(grounds, &site, plan, speed, kills).await;
+            let work = async |grounds| target::on_site(grounds, settings, work).await;
+            target::on_private_grounds(args.commands, Report::is_clean, work).await
+        }
     }
 }
 
 /// In an installation of its own.
-async fn privately(args: ReplayArgs, plan: Plan) -> Result<Report> {
-    if args.kill_each && !args.commands.can_kill() {
-        bail!(
-            "--kill-each with given servers needs --kill-database-with, --kill-broker-with and \
-             --restart-with"
-        );
-    }
-    let grounds = target::private_grounds(args.commands)?;
-    let settings = Settings { currency: CURRENCY.into(), workers: 2, more: Vec::new() };
-    let site = Site::prepare(&grounds, settings).await?;
-    let processes = tokio::task::block_in_place(|| Processes::start(&site))?;
+async fn on_site(
+    grounds: Grounds,
+    site: &Arc<Site>,
+    plan: Plan,
+    speed: Speed,
+    kills: bool,
+) -> Result<Report> {
+    let processes = block_in_place(|| Processes::start(site))?;
     let target = Target {
         address: site.address(),
         admin: Admin::clone(site.admin()),
         currency: CURRENCY.into(),
     };
-    let running = Running { grounds, site, processes };
-    let kills = args.kill_each;
-    let (report, running) = replay(&target, plan, args.speed, Some((running, kills))).await?;
-    let Running { grounds, site, processes } = running.context("it was handed over")?;
-    let verdict = tokio::task::block_in_place(|| -> Result<Verdict> {
-        let verdict = verify::verify(site.variables())?;
-        processes.stop()?;
-        Ok(verdict)
-    })?;
-    let report = report.verified(Some(verdict));
-    site.clear(&grounds).await?;
-    if let Some(folder) = grounds.stop(!report.is_clean()) {
-        live::note(&format!("the logs are in {}", folder.display()));
-    }
-    Ok(report)
+    let running = Running { grounds, site: Arc::clone(site), processes };
+    let (report, running) = replay(&target, plan, speed, Some((running, kills))).await?;
+    let running = running.context("what was handed over was not given back")?;
+    block_in_place(|| {
+        let verdict = site.verify()?;
+        running.processes.stop()?;
+        Ok(report.verified(Some(verdict)).logged(&site.errors_logged()?))
+    })
 }
 
 /// Replays on a running installation. What can be killed is handed over and given back.

@@ -10,6 +10,8 @@ use super::recount::Ends;
 use crate::table::Table;
 use crate::verify::Verdict;
 
+const ERRORS_SHOWN: usize = 5;
+
 /// What a replay came to.
 #[derive(Debug)]
 pub struct Report {
@@ -62,6 +64,17 @@ impl Report {
     #[must_use]
     pub fn verified(self, verdict: Option<Verdict>) -> Self {
         Self { verdict, ..self }
+    }
+
+    /// With the errors that the processes have logged. They are told, not judged: who kills a server
+    /// gets some.
+    #[must_use]
+    pub fn logged(mut self, errors: &[String]) -> Self {
+        self.table.row("errors in the logs", errors.len());
+        for error in errors.iter().take(ERRORS_SHOWN) {
+            crate::live::note(error);
+        }
+        self
     }
 
     /// Whether everything is accounted for and `verify`, if asked, found nothing.
