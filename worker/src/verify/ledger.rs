@@ -5,6 +5,7 @@
 //! when it was in the earlier one.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::Path;
 
 use ordermill_common::id::PaymentId;
@@ -18,15 +19,21 @@ use super::store::{Snapshot, StoredPayment};
 
 type Accounts = HashMap<PaymentId, Account>;
 
-/// Reads the ledger, off the async threads.
+/// Reads the ledger, off the async threads; `None` when there is none.
 pub(super) async fn read(path: Option<&Path>) -> Result<Option<Accounts>, VerifyError> {
     let Some(path) = path.map(Path::to_path_buf) else { return Ok(None) };
     let name = path.display().to_string();
     let reading = tokio::task::spawn_blocking(move || read_ledger(&path));
     match reading.await.unwrap_or_else(|error| Err(error.into())) {
         Ok(accounts) => Ok(Some(accounts)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(VerifyError::Ledger { path: name, source }),
     }
+}
+
+/// There are payments, but no ledger where it should be.
+pub(super) fn missing(path: &Path) -> VerifyError {
+    VerifyError::Ledger { path: path.display().to_string(), source: io::ErrorKind::NotFound.into() }
 }
 
 /// Answers three findings: double captures, keys that are no payments, payments that the ledger denies.

@@ -35,8 +35,8 @@ pub struct Args {
     /// Seconds after which something unfinished counts as stuck.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub limit: u32,
-    /// The payment gateway's ledger, to be compared with the payments.
-    #[arg(long, value_name = "PATH")]
+    /// The payment gateway's ledger, to be compared with the payments; without one that is left out.
+    #[arg(long, value_name = "PATH", env = "ORDERMILL_PAYMENT_LEDGER")]
     pub ledger: Option<PathBuf>,
 }
 
@@ -89,15 +89,21 @@ pub async fn verify(
     let before = ledger::read(ledger).await?;
     let mut snapshot = store::Snapshot::open(db).await?;
     let after = ledger::read(ledger).await?;
-    let mut report = Report::new(snapshot.counts().await?);
+    let counts = snapshot.counts().await?;
+    let mut report = Report::new(counts);
     for invariant in store::all() {
         report.add(snapshot.offenders(invariant, limit).await?);
     }
     for finding in lines::compare(&mut snapshot).await? {
         report.add(finding);
     }
-    if let (Some(before), Some(after)) = (before, after) {
-        for finding in ledger::compare(&mut snapshot, &before, &after).await? {
+    if let Some(path) = ledger {
+        // Before the first payment no worker may have made the file.
+        let after = match after {
+            None if counts.payments > 0 => return Err(ledger::missing(path)),
+            after => after.unwrap_or_default(),
+        };
+        for finding in ledger::compare(&mut snapshot, &before.unwrap_or_default(), &after).await? {
             report.add(finding);
         }
     }

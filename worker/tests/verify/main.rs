@@ -157,6 +157,8 @@ async fn the_exit_code_tells_nothing_found_found_and_unreadable_apart() {
         assert_eq!(verify::command(&db, &args).await, 1);
         let missing = Args { ledger: Some("no/such/ledger".into()), ..args.clone() };
         assert_eq!(verify::command(&db, &missing).await, 2);
+        run(&mut conn, "delete from payment_attempts; delete from payments").await;
+        assert_eq!(verify::command(&db, &missing).await, 1, "nobody has called the gateway yet");
         run(&mut conn, "drop table outbox").await;
         assert_eq!(verify::command(&db, &args).await, 2);
         let error = verify::verify(&db, LIMIT, None).await.unwrap_err();
