@@ -10,4 +10,5 @@ pub mod replay;
 pub mod shop;
 pub mod table;
 pub mod target;
+pub mod times;
 pub mod verify;

@@ -16,10 +16,13 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// For the end of a table.
+    /// For the end of a table: its last line, or all it said when it found something.
     pub fn sentence(&self) -> String {
-        let found = if self.is_clean { "verify found nothing" } else { "VERIFY FOUND SOMETHING" };
-        format!("{found}\n{}", self.words)
+        if self.is_clean {
+            let last = self.words.lines().last().unwrap_or_default();
+            return format!("verify: {last}");
+        }
+        format!("VERIFY FOUND SOMETHING\n{}", self.words)
     }
 }
 

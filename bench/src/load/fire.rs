@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::http::{Address, Connection, Request};
+use crate::times::Times;
 
 const BODY: &str = r#"{"payment_method":"tok_approve"}"#;
 const ONE_CALL: Duration = Duration::from_secs(10);
@@ -37,8 +37,8 @@ pub(super) struct Round {
 pub(super) struct Fired {
     /// The carts whose checkouts were accepted, by place: the first so many.
     pub(super) accepted: usize,
-    /// How long each took to be accepted, in microseconds.
-    pub(super) times: Histogram<u64>,
+    /// How long each took to be accepted.
+    pub(super) times: Times,
     /// Some of the orders: the cart's place, the path of the order.
     pub(super) sample: Vec<(usize, String)>,
     /// Checkouts sent again for want of an answer.
@@ -64,21 +64,21 @@ impl Round {
         for _ in 0..buyers {
             side_by_side.spawn(buy(Arc::clone(&round)));
         }
-        let mut times = histogram();
+        let mut times = Times::default();
         let mut sample = Vec::new();
         for bought in side_by_side.join_all().await {
             let (of_buyer, some) = bought?;
-            times.add(of_buyer)?;
+            times.extend(&of_buyer);
             sample.extend(some);
         }
-        let accepted = usize::try_from(times.len())?;
+        let accepted = usize::try_from(times.count())?;
         Ok(Fired { accepted, times, sample, repeats: round.repeats.load(Ordering::Relaxed) })
     }
 }
 
-async fn buy(round: Arc<Round>) -> Result<(Histogram<u64>, Vec<(usize, String)>)> {
+async fn buy(round: Arc<Round>) -> Result<(Times, Vec<(usize, String)>)> {
     let mut connection = Connection::new(round.address.clone());
-    let mut times = histogram();
+    let mut times = Times::default();
     let mut sample = Vec::new();
     // Whoever takes a place sends it, so that the accepted carts are the first ones without a gap.
     while Instant::now() < round.until {
@@ -88,7 +88,7 @@ async fn buy(round: Arc<Round>) -> Result<(Histogram<u64>, Vec<(usize, String)>)
         let request = Request::json("POST", "/v1/checkout", BODY).by(token).keyed(&key);
         let started = Instant::now();
         let location = check_out(&mut connection, &request, &round).await?;
-        times.saturating_record(u64::try_from(started.elapsed().as_micros())?);
+        times.add(started.elapsed());
         if place.is_multiple_of(SAMPLED) {
             sample.push((place, location));
         }
@@ -118,9 +118,4 @@ async fn check_out(
             }
         }
     }
-}
-
-/// An empty histogram of microseconds.
-pub(super) fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three digits are a valid precision")
 }

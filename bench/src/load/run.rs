@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use hdrhistogram::Histogram;
 use tokio::time::{Instant, sleep};
 
 use super::arena::Arena;
-use super::fire::{Fired, Round, histogram};
+use super::fire::{Fired, Round};
 use crate::http::Request;
 use crate::live;
 use crate::shop::Order;
 use crate::table::Table;
+use crate::times::Times;
 
 const WARM_UP: usize = 500;
 const STUCK: Duration = Duration::from_mins(2);
@@ -24,8 +24,8 @@ pub(super) struct Run {
     orders: u64,
     accepting: Duration,
     paying: Duration,
-    to_accept: Histogram<u64>,
-    to_paid: Histogram<u64>,
+    to_accept: Times,
+    to_paid: Times,
     repeats: u64,
 }
 
@@ -48,19 +48,18 @@ impl Run {
         let times = [("accept", &self.to_accept), ("accepted to paid", &self.to_paid)];
         for (what, times) in times {
             for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
-                table.row(&format!("{what} {name}"), milliseconds(times, share));
+                table.row(&format!("{what} {name}"), times.below(share));
             }
         }
         table.row("calls repeated", self.repeats);
     }
 
-    fn add(&mut self, fired: &Fired, accepting: Duration, paying: Duration) -> Result<()> {
+    fn add(&mut self, fired: &Fired, accepting: Duration, paying: Duration) {
         self.orders += fired.accepted as u64;
         self.accepting += accepting;
         self.paying += paying;
         self.repeats += fired.repeats;
-        self.to_accept.add(&fired.times)?;
-        Ok(())
+        self.to_accept.extend(&fired.times);
     }
 }
 
@@ -70,8 +69,8 @@ pub(super) async fn run(arena: &mut Arena, buyers: u32, seconds: u64) -> Result<
         orders: 0,
         accepting: Duration::ZERO,
         paying: Duration::ZERO,
-        to_accept: histogram(),
-        to_paid: histogram(),
+        to_accept: Times::default(),
+        to_paid: Times::default(),
         repeats: 0,
     };
     let wanted = Duration::from_secs(seconds);
@@ -80,7 +79,7 @@ pub(super) async fn run(arena: &mut Arena, buyers: u32, seconds: u64) -> Result<
         let count = arena.carts.len();
         let (fired, accepting, paying) =
             round(arena, buyers, count, wanted.saturating_sub(run.accepting)).await?;
-        run.add(&fired, accepting, paying)?;
+        run.add(&fired, accepting, paying);
         sample(arena, &fired, &mut run.to_paid).await?;
     }
     Ok(run)
@@ -123,14 +122,13 @@ async fn settle(arena: &Arena) -> Result<()> {
     Ok(())
 }
 
-async fn sample(arena: &Arena, fired: &Fired, to_paid: &mut Histogram<u64>) -> Result<()> {
+async fn sample(arena: &Arena, fired: &Fired, to_paid: &mut Times) -> Result<()> {
     for (place, path) in &fired.sample {
         let order: Order = arena.carts[*place].account.ask(Request::new("GET", path)).await?;
         let Some(seconds) = order.time_to_paid() else {
             bail!("order {} was accepted and is {}", order.id, order.status);
         };
-        let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        to_paid.saturating_record(u64::try_from(time.as_micros())?);
+        to_paid.add(Duration::try_from_secs_f64(seconds).unwrap_or_default());
     }
     Ok(())
 }
@@ -138,8 +136,4 @@ async fn sample(arena: &Arena, fired: &Fired, to_paid: &mut Histogram<u64>) -> R
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 fn rate(count: u64, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
-}
-
-fn milliseconds(times: &Histogram<u64>, share: f64) -> String {
-    format!("{:.1?}", Duration::from_micros(times.value_at_quantile(share)))
 }

@@ -5,9 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
 use crate::shop::Order;
+use crate::times::Times;
 
 const FAULTS_SHOWN: usize = 20;
 
@@ -69,7 +68,7 @@ impl ReturnEnd {
 #[derive(Debug)]
 pub struct Outcomes {
     of: Mutex<Vec<Option<Outcome>>>,
-    to_paid: Mutex<Histogram<u64>>,
+    to_paid: Mutex<Times>,
     faults: Mutex<Vec<String>>,
     ends: Mutex<BTreeMap<String, u64>>,
     done: AtomicU64,
@@ -79,10 +78,9 @@ pub struct Outcomes {
 impl Outcomes {
     /// None known yet.
     pub fn new(invoices: usize) -> Self {
-        let to_paid = Histogram::new(3).expect("three digits are a valid precision");
         Self {
             of: Mutex::new(vec![None; invoices]),
-            to_paid: Mutex::new(to_paid),
+            to_paid: Mutex::default(),
             faults: Mutex::default(),
             ends: Mutex::default(),
             done: AtomicU64::new(0),
@@ -113,16 +111,13 @@ impl Outcomes {
     pub fn ended(&self, order: &Order) {
         *held(&self.ends).entry(order.status.clone()).or_default() += 1;
         if let Some(seconds) = order.time_to_paid() {
-            let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-            let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-            held(&self.to_paid).saturating_record(micros);
+            held(&self.to_paid).add(Duration::try_from_secs_f64(seconds).unwrap_or_default());
         }
     }
 
-    /// The time from accept to paid below which this share of the paid orders were.
-    pub fn time_to_paid(&self, share: f64) -> Option<Duration> {
-        let times = held(&self.to_paid);
-        (!times.is_empty()).then(|| Duration::from_micros(times.value_at_quantile(share)))
+    /// The times from accept to paid.
+    pub fn times_to_paid(&self) -> Times {
+        held(&self.to_paid).clone()
     }
 
     /// Notes what must not happen.

@@ -44,10 +44,9 @@ impl Report {
         rows(&mut table, &stage.plan.rows);
         tally.show(&mut table, outcomes.len() as u64);
         table.head("how");
-        for (label, share) in [("time to paid, p50", 0.5), ("time to paid, p99", 0.99)] {
-            let time = stage.outcomes.time_to_paid(share);
-            table.row(label, time.map_or("-".into(), |time| format!("{time:.1?}")));
-        }
+        let times = stage.outcomes.times_to_paid();
+        table.row("time to paid, p50", times.below(0.5));
+        table.row("time to paid, p99", times.below(0.99));
         table.row("seconds", format!("{seconds:.1}"));
         table.row("calls repeated", repeats);
         table.row("killed", if killed.is_empty() { "nothing".into() } else { killed.join(", ") });
