@@ -21,11 +21,31 @@ use crate::state::AppState;
 /// The header that carries the request's id in and out.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// How long a request may take.
+/// How long a client waits at most.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// What the edge needs.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    app: AppState,
+    limit: Duration,
+}
+
+impl Edge {
+    /// The edge of this application, with the usual time limit.
+    pub fn new(app: AppState) -> Self {
+        Self { app, limit: LIMIT }
+    }
+
+    /// The same with another time limit.
+    #[must_use]
+    pub fn with_limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+}
+
 /// Wraps the whole router.
-pub async fn edge(State(app): State<AppState>, mut request: Request, next: Next) -> Response<Body> {
+pub async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) -> Response<Body> {
     let started = Instant::now();
     let id = request_id(&request);
     let route = request
@@ -43,8 +63,8 @@ pub async fn edge(State(app): State<AppState>, mut request: Request, next: Next)
         user.id = tracing::field::Empty,
     );
     request.extensions_mut().insert(id.clone());
-    let mut response = if app.is_open() {
-        answer(&app, request, next).instrument(span.clone()).await
+    let mut response = if edge.app.is_open() {
+        answer(&edge, request, next).instrument(span.clone()).await
     } else {
         Problem::new(Code::Unavailable, "the database has not been reached yet").into_response()
     };
@@ -67,10 +87,10 @@ fn request_id(request: &Request) -> RequestId {
         .unwrap_or_else(RequestId::mint)
 }
 
-async fn answer(app: &AppState, request: Request, next: Next) -> Response<Body> {
+async fn answer(edge: &Edge, request: Request, next: Next) -> Response<Body> {
     let span = tracing::Span::current();
-    let working = app.tasks.spawn(next.run(request).instrument(span));
-    match tokio::time::timeout(LIMIT, working).await {
+    let working = edge.app.tasks.spawn(next.run(request).instrument(span));
+    match tokio::time::timeout(edge.limit, working).await {
         Ok(Ok(response)) => response,
         Ok(Err(panicked)) => Problem::internal(&panicked).into_response(),
         Err(_) => {

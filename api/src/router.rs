@@ -5,6 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
 
+use crate::edge::Edge;
 use crate::state::AppState;
 use crate::{auth, cart, checkout, edge, me, order, product};
 
@@ -18,7 +19,7 @@ pub fn router(app: AppState) -> Router {
         .fallback(edge::not_found)
         .method_not_allowed_fallback(edge::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn_with_state(app.clone(), edge::edge))
+        .layer(from_fn_with_state(Edge::new(app.clone()), edge::edge))
         .with_state(app)
 }
 
