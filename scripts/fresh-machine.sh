@@ -68,6 +68,7 @@ inside() {
 # `up` stays: it gets its Ctrl-C once it says that all is up.
 up_until_paid() {
   local log=$FRESH_ROOT/up.log deadline=$((SECONDS + 3600)) pid
+  : >"$log"
   (inside cargo xtask up >"$log" 2>&1) &
   pid=$!
   tail -f --pid "$pid" "$log" 2>/dev/null &
