@@ -56,7 +56,9 @@ impl Drop for Database {
         let (server, name) = (self.server.clone(), self.name.clone());
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(run(&server, format!("drop database if exists {name}")))?;
+            // A failing test may still hold a transaction open: leave the database rather than wait.
+            let drop = format!("set lock_wait_timeout = 10; drop database if exists {name}");
+            runtime.block_on(run(&server, drop))?;
             anyhow::Ok(())
         });
         if !matches!(dropping.join(), Ok(Ok(()))) {
