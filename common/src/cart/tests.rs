@@ -12,7 +12,7 @@ use crate::clock;
 use crate::db::Db;
 use crate::db::batch::Locks;
 use crate::db::group::{GroupCommit, Limits, Refused};
-use crate::db::scratch::{buyer, product, with_database};
+use crate::db::scratch::{buyer, product, shelf, with_database};
 use crate::id::{ProductId, UserId};
 use crate::money::{MAX_PRICE, MAX_QUANTITY};
 
@@ -145,8 +145,7 @@ async fn the_longest_names_and_the_largest_numbers_come_back_unchanged() {
 #[tokio::test]
 async fn carts_of_1500_lines_of_many_buyers_are_written_side_by_side() {
     with_database(async |db| {
-        let products = 1_500;
-        let shelf = join_all((0..products).map(|n| product(&db, "p", n, 9))).await;
+        let shelf = shelf(&db, 1_500, "p", 0, 9).await;
         let users = [buyer(&db).await, buyer(&db).await, buyer(&db).await, buyer(&db).await];
         let carts = carts(&db);
         for chunk in shelf.chunks(100) {

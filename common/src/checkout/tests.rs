@@ -13,7 +13,7 @@ use crate::clock;
 use crate::db::Db;
 use crate::db::batch::Locks;
 use crate::db::group::{GroupCommit, Limits, Slots, Unit as _};
-use crate::db::scratch::{buyer, product, with_database};
+use crate::db::scratch::{buyer, product, shelf, with_database};
 use crate::id::{MessageId, OrderId, OwnerId, ProductId, UserId};
 use crate::money::{MAX_PRICE, MAX_QUANTITY};
 use crate::payment::Method;
@@ -169,8 +169,7 @@ async fn what_is_accepted_is_what_is_read_back_to_the_last_character() {
 #[tokio::test]
 async fn carts_of_1500_lines_of_several_buyers_are_accepted_at_once() {
     with_database(async |db| {
-        let shelf =
-            join_all((0..1_500).map(|n| product(&db, "A product with some name", n, 9))).await;
+        let shelf = shelf(&db, 1_500, "A product with some name", 0, 9).await;
         let lines: Vec<_> = shelf.iter().map(|id| (*id, 1)).collect();
         let users = join_all((0..6).map(|_| buyer(&db))).await;
         for user in &users {

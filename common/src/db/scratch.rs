@@ -48,23 +48,40 @@ pub(crate) async fn buyer(db: &Db) -> UserId {
 
 /// A product that is sold.
 pub(crate) async fn product(db: &Db, name: &str, price: i64, available: i64) -> ProductId {
-    let product = ProductId::mint();
-    sqlx::query(
-        "insert into products (id, sku, name, description, price, version, created_at, updated_at) \
-         values (?, ?, ?, '', ?, 1, now(6), now(6))",
-    )
-    .bind(product)
-    .bind(product.to_string())
-    .bind(name)
-    .bind(price)
-    .execute(db.pool())
-    .await
-    .unwrap();
-    sqlx::query("insert into stock (product_id, available) values (?, ?)")
+    shelf(db, 1, name, price, available).await[0]
+}
+
+/// That many products that are sold, each dearer than the one before by 1.
+pub(crate) async fn shelf(
+    db: &Db,
+    count: i64,
+    name: &str,
+    price: i64,
+    available: i64,
+) -> Vec<ProductId> {
+    let mut tx = db.pool().begin().await.unwrap();
+    let mut products = Vec::new();
+    for price in price..price + count {
+        let product = ProductId::mint();
+        sqlx::query(
+            "insert into products (id, sku, name, description, price, version, created_at, updated_at) \
+             values (?, ?, ?, '', ?, 1, now(6), now(6))",
+        )
         .bind(product)
-        .bind(available)
-        .execute(db.pool())
+        .bind(product.to_string())
+        .bind(name)
+        .bind(price)
+        .execute(&mut *tx)
         .await
         .unwrap();
-    product
+        sqlx::query("insert into stock (product_id, available) values (?, ?)")
+            .bind(product)
+            .bind(available)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        products.push(product);
+    }
+    tx.commit().await.unwrap();
+    products
 }

@@ -23,7 +23,6 @@ use crate::db::{Db, Error, Result, Trouble};
 use crate::log::chain;
 use crate::retry::Backoff;
 
-const UNIT: Duration = Duration::from_secs(10);
 /// Under the session's `wait_timeout`, so that a lane does not meet a connection that the server closed.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -148,7 +147,7 @@ impl<U: Unit> Lane<U> {
             Ok(slots)
         };
         let started = Instant::now();
-        let outcome = timeout(UNIT, AssertUnwindSafe(working).catch_unwind()).await;
+        let outcome = timeout(self.limits.unit, AssertUnwindSafe(working).catch_unwind()).await;
         let outcome = match outcome {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_panic)) => return Err(Error::Panicked),
@@ -187,7 +186,7 @@ impl<U: Unit> Lane<U> {
         tracing::error!(unit = U::NAME, error = %chain(error), "a member fails for good");
         let mut conn = self.connection().await.map_err(|_| Refused::Unavailable)?;
         let noting = self.unit.failed_alone(&mut conn, member, error);
-        match timeout(UNIT, noting).await {
+        match timeout(self.limits.unit, noting).await {
             Ok(Ok(answer)) => {
                 self.idle = Some((conn, Instant::now()));
                 answer.ok_or(Refused::Failed)

@@ -149,12 +149,22 @@ pub struct Limits {
     pub queue: usize,
     /// How long a batch is tried again before its members are refused.
     pub patience: Duration,
+    /// How long one transaction may take before its connection is dropped.
+    pub unit: Duration,
 }
 
 impl Limits {
-    /// The usual limits: 4,000 lines or 2 MiB a batch, 10,000 waiting.
+    /// The usual limits: 4,000 lines or 2 MiB a batch, 10,000 waiting, 10 s a transaction.
     pub fn new(lanes: usize, members: usize, patience: Duration) -> Self {
-        Self { lanes, members, lines: 4_000, bytes: 2 << 20, queue: 10_000, patience }
+        Self {
+            lanes,
+            members,
+            lines: 4_000,
+            bytes: 2 << 20,
+            queue: 10_000,
+            patience,
+            unit: Duration::from_secs(10),
+        }
     }
 }
 
