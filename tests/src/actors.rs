@@ -246,7 +246,8 @@ impl Admin {
 
     /// Puts a product on sale for 10.00; answers its id.
     pub async fn sells(&self, sku: &str, stock: i64) -> String {
-        let product = json!({"sku": sku, "name": format!("The {sku}"), "price": eur(1000), "stock": stock});
+        let product =
+            json!({"sku": sku, "name": format!("The {sku}"), "price": eur(1000), "stock": stock});
         text(&self.post("/v1/admin/products", &product).await.expect(201)["id"])
     }
 

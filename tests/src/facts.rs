@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long a fact may take before the story has failed; generous, because two cores do everything.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks until the answer is there. Panics with `what` when it does not come within a minute.
 pub async fn until<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T

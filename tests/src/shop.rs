@@ -1,7 +1,9 @@
 //! A shop: database, queues, API, workers, and the books of the payment gateway.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
+use futures::future::join_all;
 use ordermill_common::broker::{Broker, Queue, delete_topology};
 use ordermill_common::db::Db;
 use serde_json::{Value, json};
@@ -37,8 +39,8 @@ impl ShopPlan {
 
     /// With this setting for every process.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.settings.push((name, value.to_string()));
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.settings.push((name, value.into()));
         self
     }
 }
@@ -68,7 +70,8 @@ impl Shop {
     pub async fn open_as(plan: ShopPlan) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a name that no other test has")]
         let name = format!("omtest_{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
-        let folder = tempfile::Builder::new().prefix("ordermill-test-").tempdir().expect("a folder");
+        let folder =
+            tempfile::Builder::new().prefix("ordermill-test-").tempdir().expect("a folder");
         let database = Database::create(&name).await;
         let amqp_url = plan.amqp_url.unwrap_or_else(|| server("AMQP_URL"));
         let mut settings: Vec<(String, String)> = [
@@ -77,10 +80,16 @@ impl Shop {
             ("ORDERMILL_QUEUE_PREFIX", format!("{name}.")),
             ("ORDERMILL_ADDR", "127.0.0.1:0".to_owned()),
             ("ORDERMILL_ADMIN_ADDR", "127.0.0.1:0".to_owned()),
-            ("ORDERMILL_JWT_KEYS", format!("test:{}", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")),
+            (
+                "ORDERMILL_JWT_KEYS",
+                format!("test:{}", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"),
+            ),
             ("ORDERMILL_BCRYPT_COST", "4".to_owned()),
             ("ORDERMILL_CHARGE_TIMEOUT_MS", "1000".to_owned()),
-            ("ORDERMILL_PAYMENT_LEDGER", folder.path().join("payments.jsonl").display().to_string()),
+            (
+                "ORDERMILL_PAYMENT_LEDGER",
+                folder.path().join("payments.jsonl").display().to_string(),
+            ),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
@@ -155,6 +164,23 @@ impl Shop {
         Staff::run_once(program, args, self.folder.path(), &self.settings, stdin)
     }
 
+    /// Processes that start from now on find the broker, which was away when the shop opened.
+    pub fn find_broker(&mut self) {
+        self.amqp_url = server("AMQP_URL");
+        self.settings.push(("AMQP_URL".to_owned(), self.amqp_url.clone()));
+    }
+
+    /// Time passes for what lies in the outbox: rows that their process did not publish belong to
+    /// whoever claims them.
+    pub async fn outbox_leases_end(&self) {
+        self.change("update outbox set lease_until = now(6)").await;
+    }
+
+    /// Runs a statement that no process of the shop would.
+    pub async fn change(&self, statement: &'static str) {
+        sqlx::query(statement).execute(self.db().pool()).await.expect("the statement is right");
+    }
+
     /// The admin.
     pub fn admin(&self) -> &Admin {
         &self.admin
@@ -163,6 +189,11 @@ impl Shop {
     /// A new buyer with an account of their own.
     pub async fn buyer(&self) -> Buyer {
         Buyer::register(self.http.clone()).await
+    }
+
+    /// Many new buyers.
+    pub async fn buyers(&self, number: usize) -> Vec<Buyer> {
+        join_all((0..number).map(|_| self.buyer())).await
     }
 
     /// The way in, for requests that no actor makes.
@@ -187,6 +218,19 @@ impl Shop {
             .lines()
             .map(|line| serde_json::from_str(line).expect("a line of the ledger is JSON"))
             .collect()
+    }
+
+    /// How many payments the gateway has captured, each of them once.
+    pub fn captures(&self) -> usize {
+        let captured: Vec<String> = self
+            .ledger()
+            .iter()
+            .filter(|call| call["outcome"] == "captured" && call["replayed"] != true)
+            .map(|call| call["key"].to_string())
+            .collect();
+        let keys: HashSet<&String> = captured.iter().collect();
+        assert_eq!(keys.len(), captured.len(), "a payment was captured twice");
+        captured.len()
     }
 
     /// The value of the first column of the first row.
@@ -236,8 +280,9 @@ impl Shop {
         self.at_rest().await;
         let (code, said) = self.verify();
         assert_eq!(code, 0, "{said}");
-        let letters =
-            self.count("select cast(count(*) as signed) from dead_letters where state = 'open'").await;
+        let letters = self
+            .count("select cast(count(*) as signed) from dead_letters where state = 'open'")
+            .await;
         assert!(letters == 0 || !expected.is_empty(), "{letters} dead letters are left");
         for worker in self.workers.iter_mut().filter_map(Option::take) {
             assert_eq!(worker.stop().await, 0, "a worker drains");

@@ -18,7 +18,11 @@ fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a test has an executable");
     let folder = own.parent().and_then(Path::parent).expect("tests are built into target/*/deps");
     let path = folder.join(name);
-    assert!(path.exists(), "{} is not built; run the tests with `cargo xtask test`", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built; run the tests with `cargo xtask test`",
+        path.display()
+    );
     path
 }
 
