@@ -17,6 +17,8 @@ const STEP: Duration = Duration::from_secs(5);
 const CLOSE: Duration = Duration::from_secs(2);
 /// Death is noticed within twice this; the library's default would take two minutes.
 const HEARTBEAT_SECONDS: u16 = 10;
+/// A connection that lived this long was a success: the next wait starts small again.
+pub(super) const SETTLED: Duration = Duration::from_secs(5);
 const MAX_PREFIX: usize = 100;
 
 /// Where the broker is and what our queues are called there; cheap to clone, connects when it is used.
@@ -77,6 +79,14 @@ pub(super) async fn open_confirm_channel(connection: &Connection) -> Result<Chan
     let selecting = channel.confirm_select(lapin::options::ConfirmSelectOptions::default());
     within(STEP, "ask for confirms", selecting).await?;
     Ok(channel)
+}
+
+/// Says goodbye on one channel. Keep the channel until its connection is closed: dropping it starts a
+/// close of its own, which the library reports as an error when the connection is faster.
+pub(super) async fn close_channel(channel: &Channel) {
+    if channel.status().connected() {
+        let _ = within(CLOSE, "close a channel", channel.close(200, "bye".into())).await;
+    }
 }
 
 /// Says goodbye when that is possible soon; whatever happens the connection is gone afterwards.

@@ -8,10 +8,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection::Broker;
+use super::connection::{Broker, SETTLED};
 use super::death::Death;
 use super::error::Error;
 use super::link::{Link, LinkOwner, LinkState};
@@ -32,14 +33,16 @@ pub struct ConsumerConfig {
     pub prefetch: u16,
     /// How long deliveries in hand may take to finish after shutdown.
     pub drain: Duration,
-    /// How long a delivery is kept back before it is handed back for another try.
+    /// How long a delivery is kept back before it is handed back for another try, the first time. It
+    /// doubles with each failure, up to thirty times this.
     pub retry_pause: Duration,
     /// How often the silence is questioned.
     pub watch_every: Duration,
 }
 
 impl ConsumerConfig {
-    /// The usual pauses: 1 s before a retry, silence questioned every 15 s.
+    /// The usual pauses: 1 s to 30 s before a retry, so that a message outlives three minutes without a
+    /// database; silence questioned every 15 s.
     pub fn new(queue: Queue, prefetch: u16, drain: Duration) -> Self {
         let (retry_pause, watch_every) = (Duration::from_secs(1), Duration::from_secs(15));
         Self { queue, prefetch, drain, retry_pause, watch_every }
@@ -110,6 +113,7 @@ impl Consumer {
         let mut waits = Backoff::reconnect();
         let queue: Arc<str> = self.broker.queue_name(self.config.queue).into();
         while !shutdown.is_cancelled() {
+            let started = Instant::now();
             let opening = Session::open(&self.broker, self.config, Arc::clone(&queue));
             let session = tokio::select! {
                 session = opening => session,
@@ -121,15 +125,15 @@ impl Consumer {
                     self.link.set(LinkState::Connected);
                     match session.consume(&handler, &in_hand, &shutdown).await {
                         Ended::Drained => break,
-                        Ended::Lost(error) => {
-                            waits.reset();
-                            error
-                        }
+                        Ended::Lost(error) => error,
                     }
                 }
                 Err(error) => error,
             };
             self.report(&queue, &error);
+            if started.elapsed() > SETTLED {
+                waits.reset();
+            }
             tokio::select! {
                 () = tokio::time::sleep(waits.next_wait()) => {}
                 () = shutdown.cancelled() => {}

@@ -43,6 +43,9 @@ pub enum Error {
     /// A queue that a message is for does not exist.
     #[error("a message came back because its queue is missing")]
     Unroutable,
+    /// The caller left while the broker took no messages.
+    #[error("nobody waits for the confirms any more")]
+    Abandoned,
     /// The channel answers without confirming.
     #[error("the channel does not confirm messages")]
     Unconfirmed,

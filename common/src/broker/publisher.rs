@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{Broker, close, open_confirm_channel};
+use super::connection::{Broker, SETTLED, close, close_channel, open_confirm_channel};
 use super::envelope::Envelope;
 use super::error::{Error, Result};
 use super::link::{Link, LinkOwner, LinkState};
@@ -107,9 +107,9 @@ impl Task {
     async fn run(mut self) {
         let mut waits = Backoff::reconnect();
         loop {
-            let (end, connected) = self.session().await;
-            let End::Trouble(error) = end else { return };
-            if connected {
+            let started = Instant::now();
+            let End::Trouble(error) = self.session().await else { return };
+            if started.elapsed() > SETTLED {
                 waits.reset();
             }
             let reason = chain(&error);
@@ -140,26 +140,26 @@ impl Task {
         }
     }
 
-    /// Connects and serves until trouble; says whether it was connected.
-    async fn session(&mut self) -> (End, bool) {
+    /// Connects and serves until trouble.
+    async fn session(&mut self) -> End {
         let connection = match self.broker.connect("publisher").await {
             Ok(connection) => connection,
-            Err(error) => return (End::Trouble(error), false),
+            Err(error) => return End::Trouble(error),
         };
         let mut events = connection.events_listener().boxed();
         let channel = match self.prepare(&connection).await {
             Ok(channel) => channel,
             Err(error) => {
                 close(connection).await;
-                return (End::Trouble(error), false);
+                return End::Trouble(error);
             }
         };
         tracing::info!(broker = %self.broker, "publishing");
         self.link.set(LinkState::Connected);
         let end = self.serve(&channel, &connection, &mut events).await;
-        drop(channel);
+        close_channel(&channel).await;
         close(connection).await;
-        (end, true)
+        end
     }
 
     async fn prepare(&self, connection: &Connection) -> Result<Channel> {
@@ -181,12 +181,17 @@ impl Task {
                     Err(error) => return End::Trouble(error),
                 },
             };
-            let Some(Request { batch, reply }) = request else { return End::Unused };
+            let Some(Request { batch, mut reply }) = request else { return End::Unused };
             let mut outcomes = Vec::with_capacity(batch.len());
             let mut trouble = None;
             for round in batch.chunks(WINDOW) {
                 if trouble.is_none() {
-                    let sent = self.send(channel, connection, events, round).await;
+                    let sending = self.send(channel, connection, events, round);
+                    let sent = tokio::select! {
+                        sent = sending => sent,
+                        // Only a blocked broker makes a caller leave before the answer.
+                        () = reply.closed() => Sent::nothing_known(round, Error::Abandoned),
+                    };
                     trouble = sent.trouble;
                     outcomes.extend(sent.outcomes);
                 } else {

@@ -17,7 +17,7 @@ use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ErrorKind};
 
-use super::connection::{Broker, close, open_channel};
+use super::connection::{Broker, close, close_channel, open_channel};
 use super::error::{Error, Result, within};
 
 /// How often a message of the working queues is delivered before it counts as dead.
@@ -88,8 +88,7 @@ pub(super) async fn declare_on(broker: &Broker, connection: &Connection) -> Resu
     for queue in Queue::ALL {
         declare_queue(broker, &channel, queue).await?;
     }
-    let _ =
-        within(Duration::from_secs(2), "close a channel", channel.close(200, "bye".into())).await;
+    close_channel(&channel).await;
     Ok(())
 }
 

@@ -117,13 +117,19 @@ impl Relay {
     }
 
     async fn run(mut self, shutdown: CancellationToken) {
+        let drain = self.config.drain;
         loop {
             let gathered = tokio::select! {
                 batch = self.gather() => batch,
                 () = shutdown.cancelled() => break,
             };
-            // A batch that was gathered is finished: its rows are in nobody else's hands.
-            if !self.publish(gathered).await {
+            // What was gathered is finished, unless the broker blocks us beyond the end: then the rows
+            // stay, and leave when their leases end.
+            let some = tokio::select! {
+                some = self.publish(gathered) => some,
+                () = long_after(&shutdown, drain) => break,
+            };
+            if !some {
                 let wait = self.waits.next_wait();
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
@@ -131,7 +137,7 @@ impl Relay {
                 }
             }
         }
-        if tokio::time::timeout(self.config.drain, self.flush()).await.is_err() {
+        if tokio::time::timeout(drain, self.flush()).await.is_err() {
             tracing::warn!("rows of the outbox were left for another process to publish");
         }
     }
@@ -242,6 +248,11 @@ impl Hint {
     fn now(row: OutboxRow) -> Self {
         Self { row, since: Instant::now() }
     }
+}
+
+async fn long_after(shutdown: &CancellationToken, drain: Duration) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(drain).await;
 }
 
 #[derive(Default)]

@@ -125,13 +125,13 @@ async fn the_prefetch_holds_again_after_a_reconnect() {
     let five = ConsumerConfig { prefetch: 5, ..config(Queue::Checkout) };
     let holding = Holding::start(&stage, &stage.broker_at(&proxy.address), five);
     until(10, "five are held", async || stage.ready(Queue::Checkout).await == 45).await;
-    assert_eq!(holding.started(), 5);
+    until(10, "five have come", async || holding.started() == 5).await;
 
     proxy.set(Cable::Cut);
     until(10, "the broker has them back", async || stage.ready(Queue::Checkout).await == 50).await;
     proxy.set(Cable::Whole);
     until(10, "five others are held", async || stage.ready(Queue::Checkout).await == 45).await;
-    assert_eq!(holding.started(), 10);
+    until(10, "five others have come", async || holding.started() == 10).await;
     holding.gate.add_permits(1000);
     until(10, "all are consumed", async || stage.ready(Queue::Checkout).await == 0).await;
     stage.drain_without(publisher).await;

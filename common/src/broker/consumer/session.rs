@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::settle::Held;
 use super::{ConsumerConfig, Delivery, Disposition};
-use crate::broker::connection::{Broker, close, open_channel};
+use crate::broker::connection::{Broker, close, close_channel, open_channel};
 use crate::broker::error::{Error, Result, within};
 use crate::broker::topology;
 
@@ -112,8 +112,7 @@ impl Session {
                     let _ = tokio::time::timeout(LEFTOVERS, leftovers).await;
                     in_hand.close();
                     let _ = tokio::time::timeout(self.config.drain, in_hand.wait()).await;
-                    let closing = self.channel.close(200, "bye".into());
-                    let _ = within(LEFTOVERS, "close a channel", closing).await;
+                    close_channel(&self.channel).await;
                     close(self.connection).await;
                     return Ended::Drained;
                 }

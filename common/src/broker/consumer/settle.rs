@@ -41,6 +41,7 @@ impl Held {
     {
         let delivery = self.take_delivery();
         let id = delivery.message_id.clone();
+        let pause = pause(self.config.retry_pause, delivery.failed_before);
         let handling = AssertUnwindSafe(async { handler(delivery).await }).catch_unwind();
         let disposition = handling.await.unwrap_or_else(|_panic| {
             tracing::error!(message.id = id, "a handler panicked");
@@ -48,7 +49,7 @@ impl Held {
         });
         if disposition == Disposition::Retry {
             tokio::select! {
-                () = tokio::time::sleep(self.config.retry_pause) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = self.shutdown.cancelled() => {}
                 () = self.broken.cancelled() => {}
             }
@@ -84,6 +85,12 @@ impl Held {
     }
 }
 
+/// Kept back and not handed straight back: a message must not use up its deliveries within a second.
+fn pause(first: Duration, failed_before: u64) -> Duration {
+    let doublings = u32::try_from(failed_before.min(5)).expect("at most five");
+    (first * 2_u32.pow(doublings)).min(first * 30)
+}
+
 fn failed_before(properties: &lapin::BasicProperties) -> u64 {
     let headers = properties.headers().as_ref();
     let count = headers.and_then(|headers| headers.inner().get("x-delivery-count"));
@@ -94,5 +101,18 @@ fn failed_before(properties: &lapin::BasicProperties) -> u64 {
         Some(AMQPValue::ShortShortInt(count)) => u64::try_from(*count).unwrap_or(0),
         Some(AMQPValue::ShortInt(count)) => u64::try_from(*count).unwrap_or(0),
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_outlives_three_minutes_of_failures() {
+        let first = Duration::from_secs(1);
+        let pauses: Vec<u64> = (0..10).map(|failed| pause(first, failed).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30, 30, 30, 30]);
+        assert!(pauses.iter().sum::<u64>() > 180);
     }
 }

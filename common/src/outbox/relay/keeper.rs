@@ -26,11 +26,13 @@ pub(super) struct Keeper {
     config: RelayConfig,
     link: Link,
     idle: Option<(MySqlConnection, Instant)>,
+    /// After shutdown: when to leave the rest to others.
+    give_up: Option<Instant>,
 }
 
 impl Keeper {
     pub(super) fn new(db: Db, config: RelayConfig, link: Link) -> Self {
-        Self { db, config, link, idle: None }
+        Self { db, config, link, idle: None, give_up: None }
     }
 
     /// Ends when the relay has dropped its end and what it confirmed is removed.
@@ -67,10 +69,12 @@ impl Keeper {
     }
 
     /// Tries until the rows are gone: publishing goes no faster than rows can be removed. After shutdown
-    /// it is tried for the time of a drain; rows that stay are published again by whoever claims them.
+    /// it is tried for the time of one drain; rows that stay are published again by whoever claims them.
     async fn remove(&mut self, ids: Vec<MessageId>, shutdown: &CancellationToken) {
         let mut waits = Backoff::reconnect();
-        let mut give_up = None;
+        if self.give_up.is_some_and(|limit| Instant::now() >= limit) {
+            return;
+        }
         loop {
             match self.delete(&ids).await {
                 Ok(removed) => {
@@ -82,8 +86,8 @@ impl Keeper {
                 }
             }
             if shutdown.is_cancelled() {
-                let limit = *give_up.get_or_insert_with(|| Instant::now() + self.config.drain);
-                if Instant::now() >= limit {
+                let drain = self.config.drain;
+                if Instant::now() >= *self.give_up.get_or_insert_with(|| Instant::now() + drain) {
                     return;
                 }
             }
