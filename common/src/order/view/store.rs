@@ -88,9 +88,9 @@ struct OrderRow {
 const FIND: &str = heads!(
     ", c.`lines`, o.shortfall",
     " from checkouts c
-left join orders o on o.id = c.order_id
-left join payments p on p.order_id = c.order_id
-left join cancellations x on x.order_id = c.order_id
+left join orders o force index (primary) on o.id = c.order_id
+left join payments p force index (payments_order) on p.order_id = c.order_id
+left join cancellations x force index (primary) on x.order_id = c.order_id
 where c.order_id = ? and (? is null or c.user_id = ?)"
 );
 
@@ -142,9 +142,9 @@ async fn history(pool: &MySqlPool, head: &Head) -> Result<Vec<Entry>> {
 const OF_USER: &str = heads!(
     "",
     " from checkouts c force index (checkouts_by_user)
-left join orders o on o.id = c.order_id
-left join payments p on p.order_id = c.order_id
-left join cancellations x on x.order_id = c.order_id
+left join orders o force index (primary) on o.id = c.order_id
+left join payments p force index (payments_order) on p.order_id = c.order_id
+left join cancellations x force index (primary) on x.order_id = c.order_id
 where c.user_id = ? and c.order_id < ?
 and (? is null or coalesce(o.status, 'accepted') = ?)
 order by c.order_id desc
@@ -154,9 +154,9 @@ limit ?"
 const ALL: &str = heads!(
     "",
     " from checkouts c force index (primary)
-left join orders o on o.id = c.order_id
-left join payments p on p.order_id = c.order_id
-left join cancellations x on x.order_id = c.order_id
+left join orders o force index (primary) on o.id = c.order_id
+left join payments p force index (payments_order) on p.order_id = c.order_id
+left join cancellations x force index (primary) on x.order_id = c.order_id
 where c.order_id < ?
 order by c.order_id desc
 limit ?"
@@ -166,9 +166,9 @@ limit ?"
 const ACCEPTED: &str = heads!(
     "",
     " from checkouts c force index (checkouts_wake)
-left join orders o on o.id = c.order_id
-left join payments p on p.order_id = c.order_id
-left join cancellations x on x.order_id = c.order_id
+left join orders o force index (primary) on o.id = c.order_id
+left join payments p force index (payments_order) on p.order_id = c.order_id
+left join cancellations x force index (primary) on x.order_id = c.order_id
 where c.wake_at is not null and c.order_id < ? and o.id is null
 order by c.order_id desc
 limit ?"
@@ -178,8 +178,8 @@ const IN_STATUS: &str = heads!(
     "",
     " from orders o force index (orders_by_status)
 straight_join checkouts c on c.order_id = o.id
-left join payments p on p.order_id = o.id
-left join cancellations x on x.order_id = o.id
+left join payments p force index (payments_order) on p.order_id = o.id
+left join cancellations x force index (primary) on x.order_id = o.id
 where o.status = ? and o.id < ?
 order by o.id desc
 limit ?"
@@ -190,8 +190,8 @@ const WITH_PRODUCT: &str = heads!(
     " from order_lines l force index (order_lines_by_product)
 straight_join orders o on o.id = l.order_id
 straight_join checkouts c on c.order_id = l.order_id
-left join payments p on p.order_id = l.order_id
-left join cancellations x on x.order_id = l.order_id
+left join payments p force index (payments_order) on p.order_id = l.order_id
+left join cancellations x force index (primary) on x.order_id = l.order_id
 where l.product_id = ? and l.order_id < ?
 and (? is null or o.status = ?)
 and (? is null or o.user_id = ?)
