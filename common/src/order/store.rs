@@ -92,7 +92,7 @@ pub async fn find_all(tx: &mut Tx<'_>, ids: &[OrderId]) -> Result<Vec<OrderRow>>
     let rows = sqlx::query(
         "select t.id, t.user_id, t.status, t.version \
          from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join orders t on t.id = unhex(j.id)",
+         straight_join orders t force index (primary) on t.id = unhex(j.id)",
     )
     .bind(batch::ids(ids.iter().map(|id| id.uuid())))
     .fetch_all(&mut **tx)
@@ -119,7 +119,7 @@ pub async fn lines(tx: &mut Tx<'_>, ids: &[OrderId]) -> Result<Vec<(OrderId, Sna
     let rows = sqlx::query(
         "select t.order_id, t.product_id, t.sku, t.name, t.quantity, t.price \
          from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join order_lines t on t.order_id = unhex(j.id)",
+         straight_join order_lines t force index (primary) on t.order_id = unhex(j.id)",
     )
     .bind(batch::ids(ids.iter().map(|id| id.uuid())))
     .fetch_all(&mut **tx)
@@ -316,7 +316,7 @@ pub async fn save(tx: &mut Tx<'_>, changes: &[Change<'_>]) -> Result<()> {
            reason varchar(32) character set ascii collate ascii_bin path '$.reason', \
            version bigint path '$.version', \
            at char(26) character set ascii path '$.at')) j \
-         straight_join orders t on t.id = unhex(j.id) \
+         straight_join orders t force index (primary) on t.id = unhex(j.id) \
          set t.status = j.status, t.reason = coalesce(j.reason, t.reason), t.version = j.version, \
            t.updated_at = j.at",
     )

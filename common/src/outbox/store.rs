@@ -73,7 +73,7 @@ pub async fn delete(conn: &mut MySqlConnection, ids: &[MessageId]) -> Result<u64
     }
     let outcome = sqlx::query(
         "delete t from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join outbox t on t.id = unhex(j.id)",
+         straight_join outbox t force index (primary) on t.id = unhex(j.id)",
     )
     .bind(batch::ids(ids.iter().map(|id| id.uuid())))
     .execute(conn)
@@ -108,7 +108,7 @@ pub async fn claim_expired(
     }
     let outcome = sqlx::query(
         "update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join outbox t on t.id = unhex(j.id) \
+         straight_join outbox t force index (primary) on t.id = unhex(j.id) \
          set t.owner = ?, t.lease_until = now(6) + interval ? microsecond",
     )
     .bind(batch::ids(rows.iter().map(|(id, ..)| id.uuid())))

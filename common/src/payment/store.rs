@@ -91,7 +91,7 @@ pub async fn of_orders(tx: &mut Tx<'_>, orders: &[OrderId]) -> Result<Vec<Paymen
            (t.lease_until is not null and t.lease_until > now(6)) as leased, \
            timestampdiff(microsecond, t.created_at, now(6)) as age \
          from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join payments t on t.order_id = unhex(j.id)",
+         straight_join payments t force index (payments_order) on t.order_id = unhex(j.id)",
     )
     .bind(batch::ids(orders.iter().map(|id| id.uuid())))
     .fetch_all(&mut **tx)
@@ -132,11 +132,13 @@ pub async fn win_leases(
     }
     let outcome = sqlx::query(
         "update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join payments t on t.id = unhex(j.id) \
-         set t.owner = ?, t.lease_until = now(6) + interval ? microsecond, t.wake_at = t.lease_until",
+         straight_join payments t force index (primary) on t.id = unhex(j.id) \
+         set t.owner = ?, t.lease_until = now(6) + interval ? microsecond, \
+           t.wake_at = now(6) + interval ? microsecond",
     )
     .bind(batch::ids(free.iter().map(|payment| payment.id.uuid())))
     .bind(owner)
+    .bind(wake::micros(lease))
     .bind(wake::micros(lease))
     .execute(&mut **tx)
     .await?;
@@ -222,7 +224,7 @@ pub async fn save(
            decline_reason varchar(64) character set ascii collate ascii_bin path '$.decline_reason', \
            lease bigint path '$.lease', \
            wake bigint path '$.wake')) j \
-         straight_join payments t on t.id = unhex(j.id) \
+         straight_join payments t force index (primary) on t.id = unhex(j.id) \
          set t.status = j.status, \
            t.decline_reason = coalesce(j.decline_reason, t.decline_reason), \
            t.owner = if(j.lease > 0, ?, null), \
@@ -331,7 +333,7 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
         "update json_table(?, '$[*]' columns ( \
            id char(32) character set ascii path '$.id', \
            delay int path '$.delay')) j \
-         straight_join payments t on t.order_id = unhex(j.id) \
+         straight_join payments t force index (payments_order) on t.order_id = unhex(j.id) \
          set t.wake_at = now(6) + interval j.delay second, t.wakes = t.wakes + 1",
     )
     .bind(batch::json(&moves))
@@ -341,7 +343,7 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
     let requests: Vec<(OrderId, String)> = sqlx::query_as(
         "select c.order_id, c.request_id \
          from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join checkouts c on c.order_id = unhex(j.id)",
+         straight_join checkouts c force index (primary) on c.order_id = unhex(j.id)",
     )
     .bind(batch::ids(rows.iter().map(|(id, _)| id.uuid())))
     .fetch_all(&mut **tx)

@@ -32,7 +32,7 @@ pub async fn lock(
     let gone: Vec<ProductId> = sqlx::query_scalar(
         "select p.id \
          from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join products p on p.id = unhex(j.id) \
+         straight_join products p force index (primary) on p.id = unhex(j.id) \
          where p.deleted_at is not null",
     )
     .bind(&ids)
@@ -67,7 +67,7 @@ pub async fn change(tx: &mut Tx<'_>, deltas: &BTreeMap<ProductId, i64>) -> Resul
         "update json_table(?, '$[*]' columns ( \
            id char(32) character set ascii path '$.id', \
            delta bigint path '$.delta')) j \
-         straight_join stock t on t.product_id = unhex(j.id) \
+         straight_join stock t force index (primary) on t.product_id = unhex(j.id) \
          set t.available = t.available + j.delta",
     )
     .bind(batch::json(&rows))
