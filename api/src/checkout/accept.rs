@@ -38,8 +38,8 @@ pub async fn checkout(
     let user = user.id;
     let asked = Accept { user, key, fingerprint, wanted, order_id, message_id, request_id, at };
     match app.writes.accept(asked).await? {
-        Accepted::Accepted(checkout) => accepted(&app, &checkout, false),
-        Accepted::Replayed(checkout) => accepted(&app, &checkout, true),
+        Accepted::Accepted(checkout) => Ok(accepted(&app, &checkout, false)),
+        Accepted::Replayed(checkout) => Ok(accepted(&app, &checkout, true)),
         Accepted::Refused(Refusal::Invalid) => Err(flawed.unwrap_or_else(Problem::not_found)),
         Accepted::Refused(refusal) => Err(refusal::told(refusal, app.currency)),
     }

@@ -18,14 +18,13 @@ use ordermill_common::checkout::Checkout;
 use ordermill_common::order::view::OrderView;
 
 use crate::extract::Json;
-use crate::problem::Answer;
 use crate::state::App;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The answer to a checkout: the order as it was accepted, and where to follow it.
-pub(crate) fn accepted(app: &App, checkout: &Checkout, replayed: bool) -> Answer<Response> {
-    let order = OrderView::accepted(checkout)?;
+pub(crate) fn accepted(app: &App, checkout: &Checkout, replayed: bool) -> Response {
+    let order = OrderView::accepted(checkout);
     let location = format!("/v1/orders/{}", order.head.id);
     let body = OrderBody::new(order, app.currency, Eyes::Buyer);
     let location = HeaderValue::from_str(&location).expect("an id is letters and digits");
@@ -35,5 +34,5 @@ pub(crate) fn accepted(app: &App, checkout: &Checkout, replayed: bool) -> Answer
     if replayed {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok(response)
+    response
 }

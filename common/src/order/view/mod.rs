@@ -13,7 +13,6 @@ use chrono::{DateTime, Utc};
 use super::Status;
 use crate::cancellation::Outcome;
 use crate::checkout::{Checkout, SnapshotLine, snapshot};
-use crate::db::{Error, Result};
 use crate::id::{OrderId, UserId};
 use crate::payment::PaymentStatus;
 use crate::stock::Shortfall;
@@ -108,7 +107,7 @@ impl Head {
 impl OrderView {
     /// The order as it is when its checkout has just been accepted, whatever has become of it since: the
     /// answer to a checkout, and to each repetition of it.
-    pub fn accepted(checkout: &Checkout) -> Result<Self> {
+    pub fn accepted(checkout: &Checkout) -> Self {
         let head = Head {
             id: checkout.order_id,
             user_id: checkout.user_id,
@@ -123,7 +122,8 @@ impl OrderView {
             updated_at: checkout.accepted_at,
         };
         let history = vec![Entry::accepted(checkout.accepted_at)];
-        Ok(Self { head, lines: lines(&checkout.lines)?, shortfall: Vec::new(), history })
+        let lines = lines(checkout.order_id, &checkout.lines);
+        Self { head, lines, shortfall: Vec::new(), history }
     }
 }
 
@@ -134,7 +134,10 @@ impl Entry {
     }
 }
 
-fn lines(snapshot: &str) -> Result<Vec<SnapshotLine>> {
-    snapshot::read(snapshot)
-        .map_err(|error| Error::Impossible(format!("a snapshot that cannot be read: {error}")))
+/// None for a snapshot that cannot be read: its buyer can see all the same how the order ended.
+fn lines(order: OrderId, snapshot: &str) -> Vec<SnapshotLine> {
+    snapshot::read(snapshot).unwrap_or_else(|error| {
+        tracing::error!(order.id = %order, error = %error, "a snapshot cannot be read");
+        Vec::new()
+    })
 }

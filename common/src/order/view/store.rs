@@ -110,7 +110,7 @@ pub async fn find(
         })?;
     let history = history(pool, &head).await?;
     Ok(Some(OrderView {
-        lines: lines(&row.lines)?,
+        lines: lines(id, &row.lines),
         shortfall: shortfall.unwrap_or_default(),
         history,
         head,

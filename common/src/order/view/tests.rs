@@ -74,7 +74,7 @@ async fn an_order_reads_as_accepted_until_a_worker_has_decided() {
         let user = UserId::mint();
         let checkout = accepted(&db, user).await;
         let id = checkout.order_id;
-        assert_eq!(find(&db, id).await, OrderView::accepted(&checkout).unwrap());
+        assert_eq!(find(&db, id).await, OrderView::accepted(&checkout));
         assert!(store::find(db.pool(), id, Some(UserId::mint())).await.unwrap().is_none());
         assert!(store::find(db.pool(), id, Some(user)).await.unwrap().is_some());
         let short = Shortfall {
