@@ -1,3 +1,6 @@
 //! The stories, in one binary.
 
+mod containers;
+mod faults;
 mod pipeline;
+mod readme;
