@@ -67,6 +67,11 @@ impl Http {
         *self.base.write().expect("nobody panics holding it") = format!("http://{address}");
     }
 
+    /// Where the API is, as `http://host:port`.
+    pub fn address(&self) -> String {
+        self.base.read().expect("nobody panics holding it").clone()
+    }
+
     pub(crate) async fn is_there(&self) -> bool {
         self.try_send(Method::GET, "/v1/products?limit=1", None, &[], None)
             .await
