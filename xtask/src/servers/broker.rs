@@ -108,7 +108,7 @@ impl Broker {
         self.mark.put_on(&mut command);
         let mut epmd = Tied::start("epmd", command, &self.log)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let ready = wait::until(Duration::from_secs(10), || match epmd.ended()? {
+        let ready = wait::until(DEADLINE, || match epmd.ended()? {
             Some(status) => bail!("epmd ended ({status}):\n{}", epmd.last_words()),
             None => Ok(TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()),
         })?;
