@@ -63,6 +63,8 @@ codes! {
     TotalTooLarge CONFLICT "total_too_large" "The total is beyond what can be charged";
     IllegalMove CONFLICT "illegal_move" "The order's status does not allow this";
     CancellationPending CONFLICT "cancellation_pending" "A cancellation is being decided";
+    LetterClosed CONFLICT "letter_closed" "The dead letter was closed before";
+    LetterNotUnderstood CONFLICT "letter_not_understood" "Nobody knows what the message asks for";
     PreconditionFailed PRECONDITION_FAILED "precondition_failed" "It has changed since it was read";
     PayloadTooLarge PAYLOAD_TOO_LARGE "payload_too_large" "The body is too large";
     UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "The body must be application/json";

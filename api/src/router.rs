@@ -41,7 +41,7 @@ fn v1() -> Router<AppState> {
 }
 
 fn admin() -> Router<AppState> {
-    use crate::admin::{order, product};
+    use crate::admin::{dead_letter, order, product};
     Router::new()
         .route("/products", post(product::create))
         .route("/products/{id}", get(product::read).put(product::update).delete(product::delete))
@@ -51,4 +51,8 @@ fn admin() -> Router<AppState> {
         .route("/orders/{id}", get(order::read))
         .route("/orders/{id}/status", post(order::move_on))
         .route("/orders/{id}/cancel", post(order::cancel))
+        .route("/dead-letters", get(dead_letter::list))
+        .route("/dead-letters/{id}", get(dead_letter::read))
+        .route("/dead-letters/{id}/redrive", post(dead_letter::redrive))
+        .route("/dead-letters/{id}/discard", post(dead_letter::discard))
 }

@@ -1,4 +1,12 @@
 //! `/v1/admin`: what runs the shop. Every handler takes an [`Admin`](crate::extract::Admin).
 
+pub mod dead_letter;
 pub mod order;
 pub mod product;
+
+use crate::extract::Admin;
+
+/// How an admin is named in histories.
+fn actor(admin: Admin) -> String {
+    format!("admin {}", admin.id)
+}

@@ -9,7 +9,8 @@ use ordermill_common::id::{MessageId, OrderId};
 use ordermill_common::order::Status;
 use ordermill_common::trace::RequestId;
 
-use super::{actor, shown};
+use super::shown;
+use crate::admin::actor;
 use crate::extract::{Admin, Json, Path};
 use crate::order::{OrderBody, WishRequest, wish};
 use crate::problem::Answer;

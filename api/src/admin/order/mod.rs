@@ -13,15 +13,10 @@ pub use read::read;
 use ordermill_common::id::OrderId;
 use ordermill_common::order::view::store;
 
-use crate::extract::{Admin, Json};
+use crate::extract::Json;
 use crate::order::{Eyes, OrderBody};
 use crate::problem::{Answer, Problem};
 use crate::state::App;
-
-/// How an admin is named in histories.
-fn actor(admin: Admin) -> String {
-    format!("admin {}", admin.id)
-}
 
 async fn shown(app: &App, id: OrderId) -> Answer<Json<OrderBody>> {
     let order = store::find(app.db.pool(), id, None).await?.ok_or_else(Problem::not_found)?;

@@ -6,7 +6,8 @@ use ordermill_common::id::OrderId;
 use ordermill_common::order::{Advanced, Move, Status, advance};
 use serde::Deserialize;
 
-use super::{actor, shown};
+use super::shown;
+use crate::admin::actor;
 use crate::extract::{Admin, Json, Path};
 use crate::flaws::Flaws;
 use crate::order::{OrderBody, illegal};
