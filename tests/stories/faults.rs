@@ -36,9 +36,11 @@ async fn each_orders(buyers: &[Buyer], product: &str, times: usize, token: &str)
     orders.await.into_iter().flatten().collect()
 }
 
-fn a_port_that_nobody_listens_on() -> u16 {
+/// The address of a broker that is away: a port that nobody listens on.
+pub(crate) fn nowhere() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
+    let port = listener.local_addr().expect("it is bound").port();
+    format!("amqp://guest:guest@127.0.0.1:{port}/%2f")
 }
 
 #[tokio::test]
@@ -115,8 +117,7 @@ async fn an_api_killed_during_checkouts_accepts_each_key_once() {
 
 #[tokio::test]
 async fn checkouts_are_accepted_while_the_broker_is_away_and_paid_when_it_is_back() {
-    let nowhere = format!("amqp://guest:guest@127.0.0.1:{}/%2f", a_port_that_nobody_listens_on());
-    let plan = ShopPlan { amqp_url: Some(nowhere), ..ShopPlan::workers(0) };
+    let plan = ShopPlan { amqp_url: Some(nowhere()), ..ShopPlan::workers(0) };
     let mut shop = Shop::open_as(plan).await;
     let mug = shop.admin().sells("MUG", 20).await;
     let buyers = shop.buyers(5).await;

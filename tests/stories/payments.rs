@@ -1,0 +1,153 @@
+//! The payment gateway's good and bad days: an order ends as the gateway's book says, or its payment is
+//! voided.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+use ordermill_tests::{Buyer, Shop, ShopPlan, until};
+use serde_json::json;
+
+const LETTER: &str = "recorded a dead letter";
+
+async fn ends(buyer: &Buyer, order: &str) -> serde_json::Value {
+    until("the order and its payment end", || async {
+        let seen = buyer.see(order).await;
+        let payment = seen["payment"]["status"].as_str();
+        matches!(payment, Some("captured" | "declined" | "voided")).then_some(seen)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_gateway_that_never_answers_ends_the_order_and_the_payment_is_voided() {
+    let shop = Shop::open().await;
+    let mug = shop.admin().sells("MUG", 5).await;
+    let buyer = shop.buyer().await;
+    let order = buyer.order(&mug, 2, "tok_timeout").await;
+
+    let seen = buyer.sees(&order, "payment_failed").await;
+    assert_eq!(seen["reason"], "gateway_unavailable");
+    let seen = ends(&buyer, &order).await;
+
+    assert_eq!(seen["payment"]["status"], "voided");
+    assert_eq!(shop.admin().stock(&mug).await, 5);
+    let cart = buyer.get("/v1/cart").await.expect(200);
+    assert_eq!(cart["lines"][0]["quantity"], 2);
+    assert_eq!(cart["last_order"], json!(order));
+    let attempts =
+        "select cast(count(*) as signed) from payment_attempts where call_kind = 'charge'";
+    assert_eq!(shop.count(attempts).await, 5);
+    let (_, letters) = shop.run("ordermill-worker", &["dead-letters", "list"], "");
+    assert!(letters.contains(&order) && letters.contains("no verdict"), "{letters}");
+    shop.close_after(&[LETTER]).await;
+}
+
+#[tokio::test]
+async fn a_charge_whose_answer_was_lost_is_found_by_asking_again_with_its_key() {
+    let shop = Shop::open().await;
+    let mug = shop.admin().sells("MUG", 5).await;
+    let buyer = shop.buyer().await;
+    let order = buyer.order(&mug, 2, "tok_timeout_after_charge").await;
+
+    let seen = buyer.sees(&order, "paid").await;
+
+    assert_eq!(seen["payment"]["status"], "captured");
+    assert_eq!(shop.captures(), 1);
+    let ledger = shop.ledger();
+    assert_eq!(ledger.len(), 2, "{ledger:?}");
+    assert_eq!(ledger[0]["key"], ledger[1]["key"]);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_fails_once_is_asked_again() {
+    let shop = Shop::open().await;
+    let mug = shop.admin().sells("MUG", 5).await;
+    let buyer = shop.buyer().await;
+    let order = buyer.order(&mug, 1, "tok_fail_once").await;
+
+    let seen = buyer.sees(&order, "paid").await;
+
+    assert_eq!(seen["version"], 3, "the buyer sees nothing of it");
+    assert_eq!(shop.count("select cast(attempts as signed) from payments").await, 1);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn an_order_without_a_verdict_is_cancelled_at_once_when_its_buyer_asks() {
+    let shop = Shop::open().await;
+    let mug = shop.admin().sells("MUG", 5).await;
+    let buyer = shop.buyer().await;
+    let order = buyer.order(&mug, 1, "tok_timeout").await;
+    buyer.sees(&order, "reserved").await;
+
+    buyer.cancel(&order).await.expect(202);
+
+    buyer.sees(&order, "cancelled").await;
+    assert_eq!(ends(&buyer, &order).await["payment"]["status"], "voided");
+    assert_eq!(shop.admin().stock(&mug).await, 5);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn orders_that_wait_long_for_the_gateway_are_put_off_and_paid_later() {
+    let plan = ShopPlan::workers(1).with("ORDERMILL_CHARGES", "1");
+    let shop = Shop::open_as(plan).await;
+    let mug = shop.admin().sells("MUG", 20).await;
+    let buyers = shop.buyers(9).await;
+    join_all(buyers.iter().map(|buyer| buyer.order(&mug, 1, "tok_slow_800"))).await;
+
+    shop.at_rest().await;
+
+    assert_eq!(shop.captures(), 9);
+    assert!(
+        shop.logs().contains("not_called"),
+        "somebody waited longer than a delivery may be held"
+    );
+    assert_eq!(shop.admin().stock(&mug).await, 11);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn the_gateways_book_and_the_orders_agree_for_a_mixed_crowd() {
+    let shop = Shop::open_as(ShopPlan::workers(2)).await;
+    let mug = shop.admin().sells("MUG", 100).await;
+    let tokens = [
+        ("tok_approve", "captured", "paid"),
+        ("tok_slow_100", "captured", "paid"),
+        ("tok_fail_once", "captured", "paid"),
+        ("tok_timeout_after_charge", "captured", "paid"),
+        ("tok_decline_card_expired", "declined", "payment_failed"),
+    ];
+    let buyers = shop.buyers(30).await;
+    let crowd =
+        buyers.iter().zip(tokens.iter().cycle()).map(|(buyer, (token, payment, status))| {
+            let mug = &mug;
+            async move {
+                let order = buyer.order(mug, 1, token).await;
+                let seen = ends(buyer, &order).await;
+                assert_eq!(
+                    (&seen["payment"]["status"], &seen["status"]),
+                    (&json!(payment), &json!(status))
+                );
+            }
+        });
+    join_all(crowd).await;
+
+    let mut book: BTreeMap<String, i64> = BTreeMap::new();
+    for call in shop.ledger().iter().filter(|call| call["replayed"] != true) {
+        *book.entry(call["outcome"].to_string()).or_default() += 1;
+    }
+    assert_eq!((book["\"captured\""], book["\"declined\""]), (24, 6));
+    let taken = "select cast(sum(amount) as signed) from payments where status = 'captured'";
+    let amounts = shop
+        .ledger()
+        .into_iter()
+        .filter(|call| call["outcome"] == "captured" && call["replayed"] != true);
+    let amount: i64 = amounts.filter_map(|call| call["amount"].as_i64()).sum();
+    assert_eq!(shop.count(taken).await, amount);
+    assert_eq!(shop.admin().stock(&mug).await, 76);
+    let (code, said) = shop.verify();
+    assert!(code == 0 && said.contains("ledger_agrees"), "{said}");
+    shop.close().await;
+}
