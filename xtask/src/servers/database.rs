@@ -55,7 +55,7 @@ impl Database {
 
     /// Starts the program on the files that are there.
     pub(crate) fn run(&mut self) -> Result<()> {
-        let mut command = self.command();
+        let mut command = self.command()?;
         command
             .arg(format!("--datadir={}", self.files().display()))
             .arg(format!("--socket={}", self.socket.display()))
@@ -133,6 +133,7 @@ impl Database {
                 .context("found MariaDB's server but not mariadb-install-db: install it whole")?;
             let mut command = child::command(program);
             self.mark.put_on(&mut command);
+            command.env("TMPDIR", self.temporary()?);
             // It has no need of `--user=root`, with which it fails in a path that holds a space.
             command
                 .arg("--no-defaults")
@@ -140,7 +141,7 @@ impl Database {
                 .args(["--auth-root-authentication-method=socket", "--skip-test-db"]);
             command
         } else {
-            let mut command = self.command();
+            let mut command = self.command()?;
             command.arg("--initialize-insecure");
             command
         };
@@ -155,14 +156,22 @@ impl Database {
     }
 
     // `--no-defaults` has to come first, and root has to insist on being root.
-    fn command(&self) -> Command {
+    fn command(&self) -> Result<Command> {
         let mut command = child::command(&self.program);
         command.arg("--no-defaults").current_dir(&self.folder);
+        command.env("TMPDIR", self.temporary()?);
         if geteuid().is_root() {
             command.arg("--user=root");
         }
         self.mark.put_on(&mut command);
-        command
+        Ok(command)
+    }
+
+    // Of its own: a server that starts deletes the temporary tables in its folder, whoever's they are.
+    fn temporary(&self) -> Result<PathBuf> {
+        let temporary = self.folder.join("database.tmp");
+        fs::create_dir_all(&temporary)?;
+        Ok(temporary)
     }
 
     fn files(&self) -> PathBuf {
