@@ -29,8 +29,7 @@ fn refusal(command: &mut Command) -> String {
 
 /// `cargo xtask servers`, once it has printed its URLs; and the database's.
 fn start_servers(data: &Path) -> (Child, String) {
-    let mut run =
-        xtask(&["servers"], data).stdout(Stdio::piped()).spawn().unwrap();
+    let mut run = xtask(&["servers"], data).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
     let database = lines.next().unwrap();
     assert!(lines.next().unwrap().starts_with("export AMQP_URL=amqp://"));
