@@ -1,5 +1,6 @@
-//! The tour of README.md, as a newcomer would type it.
+//! The tour of README.md, as a newcomer would type it, and the places that ARCHITECTURE.md names.
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use ordermill_tests::Shop;
@@ -7,6 +8,7 @@ use ordermill_tests::actors::text;
 use reqwest::{Method, StatusCode};
 
 const README: &str = include_str!("../../README.md");
+const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 const SECTION: &str = "## A five-minute tour";
 /// The only command of the tour that a machine may be without.
 const CURL: &str = "curl";
@@ -83,4 +85,31 @@ async fn every_path_of_the_tour_exists() {
         assert_eq!(exists, path != "/v1/no-such-path", "{path}");
     }
     shop.close().await;
+}
+
+/// `path` alone, or with a function of that file: `path` (`function`). Rooms are named as in `common/src`.
+#[test]
+fn the_architecture_names_files_and_functions_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member of the workspace");
+    let text = ARCHITECTURE.split_whitespace().collect::<Vec<_>>().join(" ");
+    let pieces: Vec<&str> = text.split('`').collect();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
+    let mut found = (0, 0);
+    for (place, path) in pieces.iter().enumerate().filter(|(place, _)| place % 2 == 1) {
+        if !path.contains('/') || path.starts_with('/') || !path.chars().all(plain) {
+            continue;
+        }
+        let file = [root.join(path), root.join("common/src").join(path)];
+        let file = file.iter().find(|file| file.exists());
+        let file = file.unwrap_or_else(|| panic!("there is no {path}"));
+        found.0 += 1;
+        if let [" (" | ", ", function, ..] = pieces[place + 1..]
+            && function.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_')
+        {
+            let code = std::fs::read_to_string(file).expect("a file of ours");
+            assert!(code.contains(&format!("fn {function}")), "{path} has no {function}");
+            found.1 += 1;
+        }
+    }
+    assert!(found.0 > 40 && found.1 > 12, "{found:?}");
 }
