@@ -128,7 +128,7 @@ pub struct DeadLetterArgs {
 /// What can be done with dead letters.
 #[derive(Debug, Clone, Subcommand)]
 pub enum DeadLetterAction {
-    /// Lists them, newest first.
+    /// Lists them, oldest first.
     List {
         /// Only those that are `open`, `redriven` or `discarded`.
         #[arg(long, default_value = "open")]
