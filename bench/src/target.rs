@@ -78,7 +78,9 @@ pub async fn on_private_grounds<T>(
 ) -> Result<T> {
     let folder = tempfile::Builder::new().prefix("ordermill-bench-").tempdir()?;
     let grounds = block_in_place(|| {
-        binaries::build(Progress::detect())?;
+        if !commands.no_build {
+            binaries::build(Progress::detect())?;
+        }
         Grounds::start(folder.path(), commands)
     })?;
     let result = work(grounds).await;

@@ -18,7 +18,8 @@ const ROWS: [(&str, &str); 9] = [
 ];
 
 fn replay(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().unwrap();
+    let Output { status, stdout, stderr } =
+        command.output().expect("the program is built with the test");
     let (table, words) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success(), "{status}\n{words}\n{table}");
     table.into_owned()
@@ -38,7 +39,7 @@ fn values<'a>(table: &'a str, label: &str) -> Vec<&'a str> {
 }
 
 fn number(table: &str, label: &str) -> u64 {
-    values(table, label).first().map_or(0, |value| value.parse().unwrap())
+    values(table, label).first().map_or(0, |value| value.parse().expect("it is a count"))
 }
 
 fn assert_adds_up(table: &str) {
