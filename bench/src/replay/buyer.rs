@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::outcome::{Outcome, Outcomes, ReturnEnd};
+use super::outcome::{Outcome, Outcomes};
 use super::plan::{Invoice, Line, Plan, What};
-use super::returns::Return;
 use super::setup::Opened;
 use super::turns::Turns;
 use crate::client::CallError;
@@ -20,11 +20,11 @@ use crate::http::Request;
 use crate::shop::{self, Account, Order};
 
 // How far ahead of the first unfinished invoice carts are filled, and checkouts sent.
-const CARTS_AHEAD: usize = 400;
+const CARTS_AHEAD: usize = 1000;
 const CHECKOUTS_AHEAD: usize = 64;
 const LINES_AT_A_TIME: usize = 16;
-// An order that takes longer is looked at again at the end; its buyer goes on.
-const PATIENCE: Duration = Duration::from_secs(150);
+// A buyer whose order takes longer goes on; the order is waited for at the end.
+pub(super) const PATIENCE: Duration = Duration::from_secs(150);
 
 /// What all buyers share.
 #[derive(Debug)]
@@ -46,19 +46,22 @@ pub struct Stage {
 }
 
 /// A buyer on the way through the invoices.
-struct Visit {
-    stage: Arc<Stage>,
+pub(super) struct Visit {
+    pub(super) stage: Arc<Stage>,
     buyer: usize,
-    /// The order that is running.
-    running: Option<String>,
+    /// The orders that are running, at most one unless they take very long.
+    pub(super) running: Running,
     /// Whether the cart may hold what was not put there for the present invoice.
-    is_cart_mixed: bool,
+    pub(super) is_cart_mixed: bool,
 }
 
-/// Goes through all invoices of a buyer; answers the order that is running still.
-pub async fn visit(stage: Arc<Stage>, buyer: usize) -> Option<String> {
+/// Orders that are waited for; each answers whether its lines went back into the cart.
+pub type Running = JoinSet<bool>;
+
+/// Goes through all invoices of a buyer; answers what is running still.
+pub async fn visit(stage: Arc<Stage>, buyer: usize) -> Running {
     let invoices = stage.plan.buyers[buyer].invoices.clone();
-    let mut visit = Visit { stage, buyer, running: None, is_cart_mixed: false };
+    let mut visit = Visit { stage, buyer, running: Running::new(), is_cart_mixed: false };
     for place in invoices {
         let stage = Arc::clone(&visit.stage);
         let outcome = match &stage.plan.invoices[place].what {
@@ -73,15 +76,16 @@ pub async fn visit(stage: Arc<Stage>, buyer: usize) -> Option<String> {
 }
 
 impl Visit {
-    fn account(&self) -> &Account {
+    pub(super) fn account(&self) -> &Account {
         &self.stage.opened.buyers[self.buyer]
     }
 
     async fn buy(&mut self, place: usize, lines: &[Line]) -> Outcome {
         let stage = Arc::clone(&self.stage);
         stage.turns.wait(place, CARTS_AHEAD).await;
-        let running = self.running.take();
-        let (filled, put_back) = tokio::join!(self.fill(lines), self.end_of(running));
+        let mut running = std::mem::take(&mut self.running);
+        let (filled, put_back) = tokio::join!(self.fill(lines), last_end(&mut running));
+        self.running = running;
         self.is_cart_mixed |= put_back;
         let ready = match filled {
             Ok(()) if self.is_cart_mixed => self.tidy(lines).await,
@@ -98,7 +102,9 @@ impl Visit {
             Outcome::Unanswered
         });
         match &outcome {
-            Outcome::Accepted(id) => self.running = Some(id.clone()),
+            Outcome::Accepted(id) => {
+                self.running.spawn(follow(Arc::clone(&stage), self.buyer, id.clone()));
+            }
             _ => self.is_cart_mixed = self.account().clear_cart().await.is_err(),
         }
         outcome
@@ -136,7 +142,7 @@ impl Visit {
     }
 
     /// Waits for the invoice's turn and, unless at full speed, its time.
-    async fn due(&self, place: usize) {
+    pub(super) async fn due(&self, place: usize) {
         self.stage.turns.wait(place, CHECKOUTS_AHEAD).await;
         if let Some((start, speed)) = self.stage.speed {
             let invoices = &self.stage.plan.invoices;
@@ -175,68 +181,6 @@ impl Visit {
         };
         lines.iter().map(named).collect()
     }
-
-    /// Waits until the order has ended; answers whether its lines may be back in the cart.
-    async fn end_of(&self, order: Option<String>) -> bool {
-        let Some(id) = order else { return false };
-        match follow(self.account(), &self.stage.outcomes, &id, PATIENCE).await {
-            Some(order) => matches!(order.status.as_str(), "rejected" | "payment_failed"),
-            None => true,
-        }
-    }
-
-    async fn give_back(&mut self, place: usize, wanted: Return) -> ReturnEnd {
-        let target = match wanted {
-            Return::Whole(target) => target,
-            Return::Repeated => return ReturnEnd::Repeated,
-            Return::Part => return ReturnEnd::Part,
-            Return::Unmatched => return ReturnEnd::Unmatched,
-            Return::NoCustomer => return ReturnEnd::NoCustomer,
-        };
-        self.due(place).await;
-        let running = self.running.take();
-        self.is_cart_mixed |= self.end_of(running).await;
-        let id = match self.stage.outcomes.of(target) {
-            Some(Outcome::Accepted(id)) => id,
-            Some(Outcome::NothingToSell) => return ReturnEnd::NoOrder("nothing to sell".into()),
-            _ => return ReturnEnd::NoOrder("refused".into()),
-        };
-        self.cancel(&id).await.unwrap_or_else(|error| {
-            self.stage.outcomes.fault(format!("cancelling order {id}: {error}"));
-            ReturnEnd::Unanswered
-        })
-    }
-
-    async fn cancel(&self, id: &str) -> Result<ReturnEnd, CallError> {
-        let order = self.account().order(id).await?;
-        if order.status != "paid" {
-            return Ok(ReturnEnd::NoOrder(order.status));
-        }
-        let path = format!("/v1/orders/{id}/cancel");
-        let request = Request::json("POST", &path, r#"{"reason":"returned"}"#);
-        let refused = match self.account().call(request).await {
-            Ok(_) => None,
-            // Perhaps because an attempt without an answer has cancelled it: the order tells.
-            Err(CallError::Refused(problem)) => Some(problem.code),
-            Err(error) => return Err(error),
-        };
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let order = self.account().order(id).await?;
-            if order.status == "cancelled" {
-                return Ok(ReturnEnd::Cancelled);
-            }
-            let outcome = order.cancellation.as_ref().map(|wish| wish.outcome.clone());
-            match (outcome, &refused) {
-                (Some(Some(decided)), _) => return Ok(ReturnEnd::Refused(decided)),
-                (None, Some(code)) => return Ok(ReturnEnd::Refused(code.clone())),
-                _ if Instant::now() > deadline => {
-                    return Ok(ReturnEnd::Refused("undecided".into()));
-                }
-                _ => sleep(Duration::from_millis(50)).await,
-            }
-        }
-    }
 }
 
 fn by_product(mut lines: Vec<shop::Line>) -> Vec<shop::Line> {
@@ -244,35 +188,39 @@ fn by_product(mut lines: Vec<shop::Line>) -> Vec<shop::Line> {
     lines
 }
 
-/// Waits until the order has ended, notes that, and answers it; `None` when it takes longer than the
-/// limit. An order that cannot be read, or goes back, is a fault.
-pub async fn follow(
-    account: &Account,
-    outcomes: &Outcomes,
-    id: &str,
-    limit: Duration,
-) -> Option<Order> {
-    let deadline = Instant::now() + limit;
+/// Waits until what runs has ended; answers whether lines may have gone back into the cart.
+pub(super) async fn last_end(running: &mut Running) -> bool {
+    let mut put_back = false;
+    let all = async {
+        while let Some(ended) = running.join_next().await {
+            put_back |= ended.unwrap_or(true);
+        }
+    };
+    let in_time = timeout(PATIENCE, all).await.is_ok();
+    put_back || !in_time
+}
+
+/// Waits until the order has ended, however long that takes, and notes it. An order that cannot be read,
+/// or goes back, is a fault. Answers whether its lines went back into the cart.
+async fn follow(stage: Arc<Stage>, buyer: usize, id: String) -> bool {
+    let account = &stage.opened.buyers[buyer];
     let (mut pause, mut version) = (Duration::from_millis(20), 0);
     loop {
-        match account.order(id).await {
-            Ok(order) if order.version < version => {
-                outcomes.fault(format!("order {id} went back to version {}", order.version));
-                return Some(order);
-            }
-            Ok(order) if order.has_ended() => {
-                outcomes.ended(&order);
-                return Some(order);
-            }
-            Ok(order) => version = order.version,
+        let order = match account.order(&id).await {
+            Ok(order) => order,
             Err(error) => {
-                outcomes.fault(format!("order {id} cannot be read: {error}"));
-                return None;
+                stage.outcomes.fault(format!("order {id} cannot be read: {error}"));
+                return true;
             }
+        };
+        if order.version < version {
+            stage.outcomes.fault(format!("order {id} went back to version {}", order.version));
         }
-        if Instant::now() + pause > deadline {
-            return None;
+        if order.has_ended() {
+            stage.outcomes.ended(&order);
+            return matches!(order.status.as_str(), "rejected" | "payment_failed");
         }
+        version = order.version;
         sleep(pause).await;
         pause = (pause * 3 / 2).min(Duration::from_millis(400));
     }

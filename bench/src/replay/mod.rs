@@ -6,6 +6,7 @@
 
 pub mod buyer;
 pub mod dirt;
+mod give_back;
 pub mod kills;
 pub mod outcome;
 pub mod plan;
@@ -180,17 +181,16 @@ async fn replay(
 }
 
 type Kills = Option<(Running, Vec<&'static str>)>;
-type StillRunning = Vec<(usize, Option<String>)>;
 
 /// Lets all buyers go through their invoices while things are killed.
 async fn perform(
     stage: &Arc<Stage>,
     killable: Option<(Running, bool)>,
-) -> Result<(Kills, StillRunning)> {
+) -> Result<(Kills, Vec<buyer::Running>)> {
     let mut buyers = JoinSet::new();
     for buyer in 0..stage.plan.buyers.len() {
         let stage = Arc::clone(stage);
-        buyers.spawn(async move { (buyer, buyer::visit(stage, buyer).await) });
+        buyers.spawn(buyer::visit(stage, buyer));
     }
     let mut kills = JoinSet::new();
     if let Some((mut running, wanted)) = killable {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::time::timeout;
 
-use super::buyer::{Stage, follow};
+use super::buyer::{Running, Stage};
 use super::outcome::Outcome;
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -28,16 +28,15 @@ pub struct End {
     pub reason: Option<String>,
 }
 
-/// Waits for the orders that still run (by buyer), then reads the lists of all buyers.
-pub async fn recount(stage: &Stage, still_running: Vec<(usize, Option<String>)>) -> Ends {
-    let deadline = Instant::now() + LIMIT;
-    let wait = |(buyer, running): (usize, Option<String>)| async move {
-        if let Some(id) = running {
-            let left = deadline.saturating_duration_since(Instant::now());
-            follow(&stage.opened.buyers[buyer], &stage.outcomes, &id, left).await;
+/// Waits for the orders that still run, then reads the lists of all buyers.
+pub async fn recount(stage: &Stage, still_running: Vec<Running>) -> Ends {
+    let all = async {
+        for mut running in still_running {
+            while running.join_next().await.is_some() {}
         }
     };
-    for_each(still_running, wait).await;
+    // What has not ended by then shows in the lists.
+    let _ = timeout(LIMIT, all).await;
     let mut promised: Vec<Vec<String>> = vec![Vec::new(); stage.plan.buyers.len()];
     for (buyer, promises) in promised.iter_mut().enumerate() {
         for place in &stage.plan.buyers[buyer].invoices {
@@ -75,8 +74,4 @@ async fn compare(stage: &Stage, buyer: usize, promised: Vec<String>) -> Vec<End>
         stage.outcomes.fault(format!("order {} of {name} is still {}", end.id, end.status));
     }
     listed
-}
-
-async fn for_each<T, W: Future<Output = ()>>(items: Vec<T>, work: impl Fn(T) -> W) {
-    futures::stream::iter(items).for_each_concurrent(AT_A_TIME * 4, work).await;
 }
