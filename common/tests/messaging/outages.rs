@@ -80,7 +80,7 @@ async fn a_cut_cable_loses_nothing() {
         shop.proxy.set(Cable::Whole);
         open(&mut shop.relay.link()).await;
     }
-    shop.everything_arrives(20).await;
+    shop.everything_arrives(60).await;
     shop.stage.drain().await;
 }
 
