@@ -4,6 +4,7 @@
 //! well before its own turn. So its stock may be gone when it is checked out, as in a real shop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -15,7 +16,7 @@ use super::outcome::{Outcome, Outcomes};
 use super::plan::{Invoice, Line, Plan, What};
 use super::setup::Opened;
 use super::turns::Turns;
-use crate::client::CallError;
+use crate::client::{CallError, Client};
 use crate::http::Request;
 use crate::shop::{self, Account, Order};
 
@@ -39,6 +40,8 @@ pub struct Stage {
     pub turns: Turns,
     /// What became of it.
     pub outcomes: Outcomes,
+    /// The API.
+    pub client: Arc<Client>,
     /// Bounds the requests for cart lines in flight.
     pub requests: Semaphore,
     /// When the first invoice is due, and how many times faster than real time goes.
@@ -83,10 +86,12 @@ impl Visit {
     async fn buy(&mut self, place: usize, lines: &[Line]) -> Outcome {
         let stage = Arc::clone(&self.stage);
         stage.turns.wait(place, CARTS_AHEAD).await;
+        let repeats = stage.client.repeats();
         let mut running = std::mem::take(&mut self.running);
         let (filled, put_back) = tokio::join!(self.fill(lines), last_end(&mut running));
         self.running = running;
-        self.is_cart_mixed |= put_back;
+        // A request that was given up, and sent again, may still arrive after all others.
+        self.is_cart_mixed |= put_back || stage.client.repeats() > repeats;
         let ready = match filled {
             Ok(()) if self.is_cart_mixed => self.tidy(lines).await,
             filled => filled,
@@ -101,31 +106,36 @@ impl Visit {
             stage.outcomes.fault(format!("invoice {}: {error}", stage.plan.invoices[place].number));
             Outcome::Unanswered
         });
-        match &outcome {
-            Outcome::Accepted(id) => {
-                self.running.spawn(follow(Arc::clone(&stage), self.buyer, id.clone()));
-            }
-            _ => self.is_cart_mixed = self.account().clear_cart().await.is_err(),
+        if let Outcome::Accepted(id) = &outcome {
+            self.running.spawn(follow(Arc::clone(&stage), self.buyer, id.clone()));
+        } else {
+            // It may hold what was not answered, even so.
+            let _ = self.account().clear_cart().await;
+            self.is_cart_mixed = true;
         }
         outcome
     }
 
-    /// Sets every line, several at a time. Ends at the first that is refused.
+    /// Sets every line, several at a time; begins no more once one is refused, and answers that refusal.
     async fn fill(&self, lines: &[Line]) -> Result<(), CallError> {
-        let set = |line: Line| async move {
+        let is_refused = AtomicBool::new(false);
+        let set = async |line: Line| {
             let _permit = self.stage.requests.acquire().await.expect("it is never closed");
+            if is_refused.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             let product = &self.stage.opened.products[line.product];
-            self.account().set_line(product, line.quantity).await
+            let result = self.account().set_line(product, line.quantity).await;
+            is_refused.fetch_or(result.is_err(), Ordering::Relaxed);
+            result
         };
-        let mut sets =
-            futures::stream::iter(lines.iter().copied().map(set)).buffer_unordered(LINES_AT_A_TIME);
-        while let Some(result) = sets.next().await {
-            result?;
-        }
-        Ok(())
+        let sets = futures::stream::iter(lines.iter().copied().map(set));
+        let all: Vec<_> = sets.buffer_unordered(LINES_AT_A_TIME).collect().await;
+        all.into_iter().collect()
     }
 
-    /// Makes the cart hold exactly these lines, whatever an order that failed has put back.
+    /// Makes the cart hold exactly these lines, whatever else an order that failed, or an invoice that was
+    /// refused, has left in it.
     async fn tidy(&mut self, lines: &[Line]) -> Result<(), CallError> {
         let wanted = self.named(lines);
         let held = self.account().cart().await?.lines;

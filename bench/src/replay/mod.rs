@@ -160,6 +160,7 @@ async fn replay(
         turns: Turns::new(plan.invoices.len()),
         outcomes: Outcomes::new(plan.invoices.len()),
         requests: Semaphore::new(REQUESTS_IN_FLIGHT),
+        client: Arc::clone(&client),
         currency: target.currency.clone(),
         speed: match speed {
             Speed::Times(times) => Some((started, times)),
