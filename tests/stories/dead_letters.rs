@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ordermill_common::broker::{
     ChannelPool, Consumer, ConsumerConfig, DELIVERY_LIMIT, Disposition, Envelope, Kind, MAX_BODY,
-    Queue,
+    Outcome, Queue,
 };
 use ordermill_common::id::{MessageId, OrderId};
 use ordermill_common::trace::RequestId;
@@ -20,6 +20,16 @@ const EXPECTED: [&str; 3] =
 
 fn of_no_order(kind: Kind) -> Envelope {
     Envelope::new(MessageId::mint(), kind, OrderId::mint(), RequestId::mint())
+}
+
+/// A worker that has just started may not have declared its queues yet.
+async fn send(shop: &Shop, queue: Queue, id: &str, body: &[u8]) {
+    let channels = ChannelPool::new(&shop.broker(), 1);
+    until("the message is in the queue", || async {
+        let sent = channels.publish_raw(queue, id, body).await;
+        matches!(sent, Ok(Outcome::Confirmed)).then_some(())
+    })
+    .await;
 }
 
 async fn letters_reach(shop: &Shop, number: i64) {
@@ -39,7 +49,6 @@ async fn poison_of_each_kind_is_parked_once_and_the_good_orders_are_paid() {
     let shop = Shop::open_as(ShopPlan::workers(2)).await;
     let mug = shop.admin().sells("MUG", 10).await;
     let buyer = shop.buyer().await;
-    let channels = ChannelPool::new(&shop.broker(), 2);
     let stranger = of_no_order(Kind::OrderCheckoutV1);
     let large = vec![b'x'; MAX_BODY + 1];
     let poison: [(&str, &[u8], &str); 4] = [
@@ -51,7 +60,7 @@ async fn poison_of_each_kind_is_parked_once_and_the_good_orders_are_paid() {
 
     for (id, body, _) in poison {
         let order = buyer.order(&mug, 1, "tok_approve").await;
-        channels.publish_raw(Queue::Checkout, id, body).await.expect("it is sent");
+        send(&shop, Queue::Checkout, id, body).await;
         buyer.sees(&order, "paid").await;
     }
     letters_reach(&shop, 4).await;
@@ -72,10 +81,9 @@ async fn poison_of_each_kind_is_parked_once_and_the_good_orders_are_paid() {
 #[tokio::test]
 async fn the_command_line_lists_shows_redrives_and_discards() {
     let shop = Shop::open().await;
-    let channels = ChannelPool::new(&shop.broker(), 1);
     let stranger = of_no_order(Kind::OrderCheckoutV1);
-    channels.publish_raw(Queue::Checkout, "bad-json", b"{").await.expect("it is sent");
-    channels.publish(&stranger).await.expect("it is sent");
+    send(&shop, Queue::Checkout, "bad-json", b"{").await;
+    send(&shop, Queue::Checkout, &stranger.id.to_string(), &stranger.encode()).await;
     letters_reach(&shop, 2).await;
     let act = |args: &[&str]| shop.run("ordermill-worker", &[&["dead-letters"], args].concat(), "");
     let id = |letter: &str| letter.split_whitespace().next().expect("an id").to_owned();
@@ -111,9 +119,9 @@ async fn the_command_line_lists_shows_redrives_and_discards() {
 async fn an_admin_redrives_what_can_be_understood_and_discards_the_rest_with_a_reason() {
     let shop = Shop::open().await;
     let (buyer, admin) = (shop.buyer().await, shop.admin());
-    let channels = ChannelPool::new(&shop.broker(), 1);
-    channels.publish_raw(Queue::Cancel, "bad-json", b"{").await.expect("it is sent");
-    channels.publish(&of_no_order(Kind::OrderCancelV1)).await.expect("it is sent");
+    send(&shop, Queue::Cancel, "bad-json", b"{").await;
+    let stranger = of_no_order(Kind::OrderCancelV1);
+    send(&shop, Queue::Cancel, &stranger.id.to_string(), &stranger.encode()).await;
     letters_reach(&shop, 2).await;
     let at = |letter: &Value, action: &str| {
         format!("/v1/admin/dead-letters/{}{action}", text(&letter["id"]))
