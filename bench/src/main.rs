@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use ordermill_bench::{load, replay};
-use xtask::interrupt;
+use xtask::interrupt::{self, Interrupted};
 
 /// Drives an installation through its HTTP API: a running one, or a private one that it starts and stops.
 #[derive(Debug, Parser)]
@@ -24,16 +24,31 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
+async fn main() -> ExitCode {
     let cli = Cli::parse();
+    match act(cli.command).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) if error.is::<Interrupted>() => {
+            eprintln!("interrupted: everything is stopped");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Answers whether everything was in order.
+async fn act(command: Command) -> Result<bool> {
     interrupt::listen()?;
-    let is_clean = match cli.command {
+    match command {
         Command::Replay(args) => {
             let report = replay::run(args).await?;
             print!("{report}");
-            report.is_clean()
+            Ok(report.is_clean())
         }
-        Command::Load(args) => load::run(args).await?,
-    };
-    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Command::Load(args) => load::run(args).await,
+    }
 }

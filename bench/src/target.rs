@@ -1,5 +1,6 @@
 //! Where load and replay go: a running installation that is named, or a private one.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +85,8 @@ pub async fn on_private_grounds<T>(
         Grounds::start(folder.path(), commands)
     })?;
     let result = work(grounds).await;
-    if !result.as_ref().is_ok_and(is_clean) && !interrupt::requested() {
+    let has_logs = fs::read_dir(folder.path())?.next().is_some();
+    if has_logs && !result.as_ref().is_ok_and(is_clean) && !interrupt::requested() {
         live::note(&format!("the logs are in {}", folder.keep().display()));
     }
     result

@@ -22,7 +22,7 @@ use crate::shop::{self, Account, Order};
 
 // How far ahead of the first unfinished invoice carts are filled, and checkouts sent.
 const CARTS_AHEAD: usize = 1000;
-const CHECKOUTS_AHEAD: usize = 64;
+const CHECKOUTS_AHEAD: usize = 256;
 const LINES_AT_A_TIME: usize = 16;
 // A buyer whose order takes longer goes on; the order is waited for at the end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(150);
