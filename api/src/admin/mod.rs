@@ -1,4 +1,4 @@
-//! `/v1/admin`: what runs the shop. Every handler takes an [`Admin`](crate::extract::Admin).
+//! `/v1/admin`: what runs the shop. Every handler takes an [`Admin`].
 
 pub mod dead_letter;
 pub mod order;
