@@ -228,17 +228,20 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
     rows.into_iter().map(|(id, request, _)| Ok((id, wake::request_id(request)?))).collect()
 }
 
-const WAKE_ALL: &str = "\
-update cancellations
-set wake_at = now(6), wakes = 0
-where wake_at > now(6)
-order by wake_at
-limit 2000";
+const ASLEEP: &str = "\
+select order_id
+from cancellations force index (cancellations_wake)
+where wake_at > now(6)";
 
-/// Makes everything undecided due now, a few thousand rows a statement, and answers how many rows had
-/// to be moved.
+const WAKE: &str = "\
+update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
+straight_join cancellations t force index (primary) on t.order_id = unhex(j.id)
+set t.wake_at = now(6), t.wakes = 0
+where t.wake_at is not null";
+
+/// Makes everything undecided due now and answers how many rows had to be moved.
 pub async fn wake_all_unfinished(conn: &mut MySqlConnection) -> Result<u64> {
-    wake::until_done(conn, WAKE_ALL).await
+    wake::each_once(conn, ASLEEP, WAKE).await
 }
 
 /// Wakes the order's cancellation after this delay if it is unfinished; answers whether it is.

@@ -235,3 +235,36 @@ async fn a_checkout_is_locked_consumed_put_off_and_woken() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn republishing_beside_a_running_sweep_wakes_each_checkout_once() {
+    with_database(async |db| {
+        let ids = crate::db::batch::ids((0..5_000).map(|_| OrderId::mint().uuid()));
+        sqlx::query(
+            "insert into checkouts (order_id, user_id, idempotency_key, fingerprint, payment_method, \
+             `lines`, total, request_id, accepted_at, wake_at) \
+             select unhex(j.id), unhex(j.id), j.id, unhex(repeat('00', 32)), 'tok_approve', '[]', 0, \
+             'a-request', now(6), now(6) + interval 30 second \
+             from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j",
+        )
+        .bind(ids)
+        .execute(db.pool())
+        .await
+        .unwrap();
+        let (mut one, mut other) = (db.connect().await.unwrap(), db.connect().await.unwrap());
+        let sweeping = async {
+            loop {
+                let mut tx = other.begin().await.unwrap();
+                store::due(&mut tx, 1_000).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        };
+        let woken = tokio::select! {
+            woken = store::wake_all_unfinished(&mut one) => woken.unwrap(),
+            () = sweeping => unreachable!("it never ends"),
+            () = tokio::time::sleep(Duration::from_secs(20)) => panic!("it chases the sweep"),
+        };
+        assert_eq!(woken, 5_000);
+    })
+    .await;
+}

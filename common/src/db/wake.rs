@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::MySqlConnection;
+use uuid::Uuid;
 
-use super::{Error, Result};
+use super::{Error, Result, batch};
 use crate::id::OrderId;
 use crate::trace::RequestId;
 
@@ -48,15 +49,23 @@ pub fn count(stored: i32) -> Result<u32> {
     u32::try_from(stored).map_err(|_| Error::Impossible(format!("a count of {stored}")))
 }
 
-/// Runs a limited update until it touches nothing, and answers how many rows it touched.
-pub(crate) async fn until_done(conn: &mut MySqlConnection, update: &'static str) -> Result<u64> {
-    let mut all = 0;
-    loop {
-        match sqlx::query(update).execute(&mut *conn).await?.rows_affected() {
-            0 => return Ok(all),
-            some => all += some,
-        }
+/// Rows that one statement wakes.
+const AT_ONCE: usize = 2_000;
+
+/// Wakes each row that `asleep` names, once, and answers how many. A sweep may run meanwhile and move
+/// what was woken on again; to look for sleeping rows until there are none would never end beside it.
+pub(crate) async fn each_once(
+    conn: &mut MySqlConnection,
+    asleep: &'static str,
+    wake: &'static str,
+) -> Result<u64> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(asleep).fetch_all(&mut *conn).await?;
+    let mut woken = 0;
+    for some in ids.chunks(AT_ONCE) {
+        let some = batch::ids(some.iter().copied());
+        woken += sqlx::query(wake).bind(some).execute(&mut *conn).await?.rows_affected();
     }
+    Ok(woken)
 }
 
 #[cfg(test)]

@@ -351,16 +351,20 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
     requests.into_iter().map(|(id, request)| Ok((id, wake::request_id(request)?))).collect()
 }
 
-const WAKE_ALL: &str = "\
-update payments \
-set wake_at = now(6), wakes = 0 \
-where wake_at > now(6) \
-order by wake_at \
-limit 2000";
+const ASLEEP: &str = "\
+select id
+from payments force index (payments_wake)
+where wake_at > now(6)";
+
+const WAKE: &str = "\
+update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
+straight_join payments t force index (primary) on t.id = unhex(j.id)
+set t.wake_at = now(6), t.wakes = 0
+where t.wake_at is not null";
 
 /// Wakes every unfinished payment now; answers how many.
 pub async fn wake_all_unfinished(conn: &mut MySqlConnection) -> Result<u64> {
-    wake::until_done(conn, WAKE_ALL).await
+    wake::each_once(conn, ASLEEP, WAKE).await
 }
 
 /// Wakes the order's payment after this delay if it is unfinished; answers whether it is.
