@@ -15,6 +15,8 @@ use sqlx::{Connection as _, MySqlConnection};
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_millis(500);
+/// A tick that takes longer has lost its database.
+const TICK: Duration = Duration::from_secs(10);
 /// Rows a tick, shared by the three tables.
 const AT_MOST: u32 = 1_000;
 
@@ -34,7 +36,6 @@ impl Sweeper {
     pub async fn run(self, shutdown: CancellationToken) {
         let mut waits = Backoff::reconnect();
         loop {
-            // Database futures are never cancelled: shutdown is looked at between ticks.
             let pause = match self.sweep_until(&shutdown).await {
                 Ok(()) => return,
                 Err(error) => {
@@ -51,13 +52,14 @@ impl Sweeper {
 
     async fn sweep_until(&self, shutdown: &CancellationToken) -> Result<()> {
         let mut conn = self.db.connect_lane().await?;
+        // The shutdown is looked at between ticks, and interrupts none.
         while !shutdown.is_cancelled() {
-            if is_mine(&mut conn).await? {
-                let rows = self.tick(&mut conn).await?;
-                if !rows.is_empty() {
-                    tracing::info!(rows = rows.len(), "woke what was due");
-                    self.relay.hint(rows);
-                }
+            // Past the limit the connection is dropped whole, and with it the lock: another process sweeps.
+            let tick = tokio::time::timeout(TICK, self.tick(&mut conn));
+            let rows = tick.await.map_err(|_| Error::TimedOut)??;
+            if !rows.is_empty() {
+                tracing::info!(rows = rows.len(), "woke what was due");
+                self.relay.hint(rows);
             }
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
@@ -68,6 +70,9 @@ impl Sweeper {
     }
 
     async fn tick(&self, conn: &mut MySqlConnection) -> Result<Vec<OutboxRow>> {
+        if !is_mine(conn).await? {
+            return Ok(Vec::new());
+        }
         let mut tx = conn.begin().await?;
         match self.wake_due(&mut tx).await {
             Ok(rows) => {
