@@ -45,12 +45,12 @@ install_debian() {
 
 mount_all() {
   local cargo_home=${CARGO_HOME:-$HOME/.cargo}
-  mkdir -p "$FRESH_ROOT"/{opt/rust,root/.cargo}
+  mkdir -p "$FRESH_ROOT"/{opt/rust,newcomer/.cargo}
   mount -t proc proc "$FRESH_ROOT/proc"
   mount --rbind /dev "$FRESH_ROOT/dev"
   mount --bind "$(rustc --print sysroot)" "$FRESH_ROOT/opt/rust"
   mount -o remount,bind,ro "$FRESH_ROOT/opt/rust"
-  cp "$cargo_home"/config* "$FRESH_ROOT/root/.cargo/" 2>/dev/null || true
+  cp "$cargo_home"/config* "$FRESH_ROOT/newcomer/.cargo/" 2>/dev/null || true
 }
 
 proxies=()
@@ -60,9 +60,9 @@ done
 
 # Becomes its arguments, in the clone: the pid stays the same.
 inside() {
-  exec chroot "$FRESH_ROOT" env -i "${proxies[@]}" HOME=/root LANG=C.UTF-8 \
+  exec chroot "$FRESH_ROOT" env -i "${proxies[@]}" HOME=/newcomer LANG=C.UTF-8 \
     PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    sh -c 'cd /root/ordermill && exec "$@"' sh "$@"
+    sh -c 'cd /newcomer/ordermill && exec "$@"' sh "$@"
 }
 
 # `up` stays: it gets its Ctrl-C once it says that all is up.
@@ -88,7 +88,7 @@ nothing_is_left() {
   local left
   left=$(pgrep -fl 'mariadbd|beam.smp|epmd|ordermill-' || true)
   [[ -z $left ]] || { echo "fresh-machine: left running: $left" >&2; exit 1; }
-  left=$(git -C "$FRESH_ROOT/root/ordermill" status --porcelain; ls "$FRESH_ROOT/root/ordermill/target/xtask-test" 2>/dev/null || true)
+  left=$(git -C "$FRESH_ROOT/newcomer/ordermill" status --porcelain; ls "$FRESH_ROOT/newcomer/ordermill/target/xtask-test" 2>/dev/null || true)
   [[ -z $left ]] || { echo "fresh-machine: left lying: $left" >&2; exit 1; }
 }
 
@@ -96,7 +96,7 @@ mount -t proc proc /proc # pgrep and $! mean this namespace from here on
 say "a new Debian 12"
 install_debian
 mount_all
-git clone --quiet "$repository" "$FRESH_ROOT/root/ordermill"
+git clone --quiet "$repository" "$FRESH_ROOT/newcomer/ordermill"
 if (($#)); then
   (inside "$@")
   exit
