@@ -13,6 +13,7 @@ use ordermill_common::broker::{self, Broker};
 use ordermill_common::db::{self, Db, migrations_are_current};
 use ordermill_common::log::chain;
 use ordermill_common::ops::{self, ListenError};
+use ordermill_common::owner::{Presence, Role};
 use ordermill_common::retry::Backoff;
 use ordermill_common::user::Hasher;
 use tokio::net::TcpListener;
@@ -117,7 +118,13 @@ impl Server {
         let served = tokio::select! {
             served = async { tokio::try_join!(
                 async { answering.await.map_err(ServeError::from) },
-                open(&self.app, self.allow_unsafe, &draining),
+                async {
+                    if open(&self.app, self.allow_unsafe, &draining).await? {
+                        let (db, owner) = (&self.app.db, self.app.writes.owner);
+                        Presence::start(db, owner, Role::Api, self.leave.clone(), &self.side).await;
+                    }
+                    Ok(())
+                },
             )} => served.map(|_| ()),
             () = overdue(&draining, self.drain) => Err(ServeError::NotDrained),
         };
@@ -151,11 +158,12 @@ async fn overdue(draining: &CancellationToken, limit: Duration) {
 }
 
 /// Opens once the database is there, safe and current; asks again until it is. Logs each new reason.
+/// `false` when the end came first.
 async fn open(
     app: &AppState,
     allow_unsafe: bool,
     draining: &CancellationToken,
-) -> Result<(), ServeError> {
+) -> Result<bool, ServeError> {
     let mut waits = Backoff::reconnect();
     let mut told = String::new();
     loop {
@@ -163,7 +171,7 @@ async fn open(
             Ok(Ok(true)) => {
                 app.open();
                 tracing::info!("open");
-                return Ok(());
+                return Ok(true);
             }
             Ok(Ok(false)) => "migrations are pending: run ordermill-api migrate".to_owned(),
             Ok(Err(not_safe)) => return Err(not_safe.into()),
@@ -174,7 +182,7 @@ async fn open(
             told = why;
         }
         tokio::select! {
-            () = draining.cancelled() => return Ok(()),
+            () = draining.cancelled() => return Ok(false),
             () = tokio::time::sleep(waits.next_wait()) => {}
         }
     }

@@ -16,6 +16,7 @@ pub mod money;
 pub mod ops;
 pub mod order;
 pub mod outbox;
+pub mod owner;
 pub mod page;
 pub mod payment;
 pub mod retry;

@@ -5,6 +5,8 @@ use ordermill_common::broker::delete_topology;
 use ordermill_tests::{Shop, ShopPlan, until};
 use serde_json::Value;
 
+use crate::faults::nowhere;
+
 const SWEPT: &str = "woke what was due";
 
 /// The messages that are in the queues are lost.
@@ -119,5 +121,47 @@ async fn one_worker_sweeps_and_another_takes_over_when_it_dies() {
     let cancelled = "select cast(count(*) as signed) from orders where status = 'cancelled'";
     assert_eq!(shop.count(cancelled).await, 10);
     assert_eq!(shop.admin().stock(&mug).await, 20);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_worker_held_is_settled_elsewhere_long_before_its_lease_ends() {
+    let mut shop = Shop::open_as(ShopPlan::workers(2)).await;
+    let mug = shop.admin().sells("MUG", 50).await;
+    let buyers = shop.buyers(10).await;
+    join_all(buyers.iter().map(|buyer| buyer.order(&mug, 1, "tok_slow_800"))).await;
+    let held = "select cast(count(distinct owner) as signed) from payments";
+    until("somebody charges", || async { (shop.count(held).await > 0).then_some(()) }).await;
+
+    shop.take_worker(0).kill();
+    shop.at_rest().await;
+
+    let paid = "select cast(count(*) as signed) from orders where status = 'paid'";
+    assert_eq!(shop.count(paid).await, 10);
+    assert_eq!(shop.captures(), 10);
+    // The lease runs for 21 seconds.
+    let longest =
+        "select cast(max(timestampdiff(second, created_at, updated_at)) as signed) from payments";
+    assert!(shop.count(longest).await < 12);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_api_left_in_the_outbox_leaves_from_elsewhere_before_its_lease_ends() {
+    let plan = ShopPlan { amqp_url: Some(nowhere()), ..ShopPlan::workers(0) };
+    let mut shop = Shop::open_as(plan).await;
+    let mug = shop.admin().sells("MUG", 50).await;
+    let buyers = shop.buyers(5).await;
+    join_all(buyers.iter().map(|buyer| buyer.order(&mug, 1, "tok_approve"))).await;
+
+    shop.take_api().kill();
+    shop.find_broker();
+    shop.start_worker();
+    shop.start_api().await;
+    shop.at_rest().await;
+
+    // The rows are leased for 30 seconds, and so do the checkouts sleep.
+    let longest = "select cast(max(timestampdiff(second, accepted_at, consumed_at)) as signed) from checkouts";
+    assert!(shop.count(longest).await < 20);
     shop.close().await;
 }

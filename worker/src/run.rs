@@ -13,6 +13,7 @@ use ordermill_common::id::OwnerId;
 use ordermill_common::log::chain;
 use ordermill_common::ops::{Part, Readiness, Standing, listen, serve_health};
 use ordermill_common::outbox::{Relay, RelayConfig};
+use ordermill_common::owner::{Presence, Role};
 use ordermill_common::payment::mock::MockGateway;
 use ordermill_common::retry::Backoff;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +67,8 @@ pub async fn run(args: &RunArgs, shutdown: CancellationToken) -> anyhow::Result<
     tasks.spawn(serve_health(admin, health, shutdown.clone(), leave.clone()));
 
     if wait_for_database(&db, args.database.allow_unsafe_database, &shutdown).await? {
+        // Before the first lease is taken, so that all of them end with this process.
+        Presence::start(&db, owner, Role::Worker, leave.clone(), &tasks).await;
         tracing::info!(owner = %owner, "working");
         let limits = args.batch.limits(PATIENCE);
         let lanes = TaskTracker::new();

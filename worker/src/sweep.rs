@@ -1,5 +1,7 @@
 //! The sweep: whatever is unfinished and due gets a new wake-up. It takes no input; what it finds is in the
 //! rows. One process sweeps at a time, and at most 2,000 rows a second, so that a backlog is no storm.
+//!
+//! What is leased to a process that is gone is due at once: see [`Heirs`].
 
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use ordermill_common::trace::RequestId;
 use ordermill_common::{cancellation, checkout, payment};
 use sqlx::{Connection as _, MySqlConnection};
 use tokio_util::sync::CancellationToken;
+
+use crate::heirs::Heirs;
 
 const EVERY: Duration = Duration::from_millis(500);
 /// A tick that takes longer has lost its database.
@@ -52,10 +56,11 @@ impl Sweeper {
 
     async fn sweep_until(&self, shutdown: &CancellationToken) -> Result<()> {
         let mut conn = self.db.connect_lane().await?;
+        let mut heirs = Heirs::new(self.owner, self.relay.link());
         // The shutdown is looked at between ticks, and interrupts none.
         while !shutdown.is_cancelled() {
             // Past the limit the connection is dropped whole, and with it the lock: another process sweeps.
-            let tick = tokio::time::timeout(TICK, self.tick(&mut conn));
+            let tick = tokio::time::timeout(TICK, self.tick(&mut conn, &mut heirs));
             let rows = tick.await.map_err(|_| Error::TimedOut)??;
             if !rows.is_empty() {
                 tracing::info!(rows = rows.len(), "woke what was due");
@@ -69,12 +74,13 @@ impl Sweeper {
         Ok(())
     }
 
-    async fn tick(&self, conn: &mut MySqlConnection) -> Result<Vec<OutboxRow>> {
+    async fn tick(&self, conn: &mut MySqlConnection, heirs: &mut Heirs) -> Result<Vec<OutboxRow>> {
         if !is_mine(conn).await? {
             return Ok(Vec::new());
         }
+        heirs.look(conn).await?;
         let mut tx = conn.begin().await?;
-        match self.wake_due(&mut tx).await {
+        match self.wake_due(&mut tx, heirs).await {
             Ok(rows) => {
                 tx.commit().await.map_err(|error| Error::CommitUnknown(Box::new(error.into())))?;
                 Ok(rows)
@@ -86,7 +92,8 @@ impl Sweeper {
         }
     }
 
-    async fn wake_due(&self, tx: &mut Tx<'_>) -> Result<Vec<OutboxRow>> {
+    async fn wake_due(&self, tx: &mut Tx<'_>, heirs: &Heirs) -> Result<Vec<OutboxRow>> {
+        let inherited = heirs.inherit(tx, AT_MOST).await?;
         let cancels = cancellation::store::due(tx, AT_MOST).await?;
         let left = AT_MOST.saturating_sub(u32::try_from(cancels.len()).unwrap_or(AT_MOST));
         let checkouts = checkout::store::due(tx, left).await?;
@@ -97,6 +104,7 @@ impl Sweeper {
         let orders = checkouts.into_iter().chain(payments);
         rows.extend(orders.map(|due| row(Kind::OrderCheckoutV1, due)));
         outbox::store::insert(tx, self.owner, &rows).await?;
+        rows.extend(inherited);
         Ok(rows)
     }
 }

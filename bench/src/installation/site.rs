@@ -109,7 +109,7 @@ impl Site {
     }
 
     /// Where logs go.
-    pub(super) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -119,7 +119,7 @@ impl Site {
     }
 
     /// What a process of this site is told.
-    pub(super) fn variables(&self) -> Vec<(&'static str, String)> {
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
         let mut all = vec![
             ("DATABASE_URL", self.database_url.clone()),
             ("AMQP_URL", self.amqp_url.clone()),
@@ -134,6 +134,16 @@ impl Site {
         all.extend(self.secrets.iter().cloned());
         all.extend(self.settings.more.iter().cloned());
         all
+    }
+
+    /// Its database.
+    pub fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
+    /// What goes before its queues' names.
+    pub fn queue_prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// What `verify` finds on this site.
@@ -164,7 +174,8 @@ impl Site {
         Ok(())
     }
 
-    fn ledger(&self) -> PathBuf {
+    /// The payment gateway's ledger.
+    pub fn ledger(&self) -> PathBuf {
         self.folder.join("ledger.jsonl")
     }
 

@@ -99,10 +99,49 @@ pub async fn claim_expired(
          limit ? \
          for update skip locked",
     )
-    .bind(Kind::ALL.map(|(_, name, _)| name).join(","))
+    .bind(known_kinds())
     .bind(CLAIM)
     .fetch_all(&mut **tx)
     .await?;
+    take(tx, owner, lease, rows).await
+}
+
+/// Leases up to `limit` rows that belong to `gone`, a process that is no more, to `owner` and returns
+/// them, on the terms of [`claim_expired`].
+pub async fn claim_from(
+    tx: &mut Tx<'_>,
+    gone: OwnerId,
+    owner: OwnerId,
+    limit: u32,
+) -> Result<Vec<OutboxRow>> {
+    let rows: Vec<ClaimedRow> = sqlx::query_as(
+        "select id, kind, order_id, request_id \
+         from outbox force index (outbox_lease) \
+         where lease_until >= now(6) \
+         and owner = ? \
+         and find_in_set(kind, ?) > 0 \
+         order by lease_until \
+         limit ? \
+         for update skip locked",
+    )
+    .bind(gone)
+    .bind(known_kinds())
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await?;
+    take(tx, owner, LEASE, rows).await
+}
+
+fn known_kinds() -> String {
+    Kind::ALL.map(|(_, name, _)| name).join(",")
+}
+
+async fn take(
+    tx: &mut Tx<'_>,
+    owner: OwnerId,
+    lease: Duration,
+    rows: Vec<ClaimedRow>,
+) -> Result<Vec<OutboxRow>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }

@@ -351,6 +351,36 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
     requests.into_iter().map(|(id, request)| Ok((id, wake::request_id(request)?))).collect()
 }
 
+/// Ends up to `limit` leases that this owner holds and wakes their payments now; answers how many there
+/// were. For an owner that is gone.
+pub async fn end_leases(tx: &mut Tx<'_>, owner: OwnerId, limit: u32) -> Result<usize> {
+    let rows: Vec<PaymentId> = sqlx::query_scalar(
+        "select t.id \
+         from payments t force index (payments_wake) \
+         where t.wake_at > now(6) and t.owner = ? \
+         order by t.wake_at \
+         limit ? \
+         for update skip locked",
+    )
+    .bind(owner)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let outcome = sqlx::query(
+        "update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
+         straight_join payments t force index (primary) on t.id = unhex(j.id) \
+         set t.owner = null, t.lease_until = null, t.wake_at = now(6)",
+    )
+    .bind(batch::ids(rows.iter().map(|id| id.uuid())))
+    .execute(&mut **tx)
+    .await?;
+    touched("end leases", rows.len(), &outcome)?;
+    Ok(rows.len())
+}
+
 const ASLEEP: &str = "\
 select id
 from payments force index (payments_wake)
