@@ -1,5 +1,6 @@
 //! `cargo xtask`: one command runs the product, one command tests it.
 
+mod chaos_command;
 mod down;
 mod given;
 mod reset;
@@ -32,6 +33,8 @@ enum Verb {
     Reset(DataFolder),
     /// Run all tests on private servers (or on `DATABASE_URL` and `AMQP_URL`), then clean up
     Test(test_command::Options),
+    /// Break everything under load, by scenario and seed, and check that nothing accepted is lost
+    Chaos(chaos_command::Options),
     /// Run private servers only; print their URLs; stay until Ctrl-C
     Servers(DataFolder),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Down(folder) => down::run(&folder.path, progress),
         Verb::Reset(folder) => reset::run(&folder.path, progress),
         Verb::Test(options) => test_command::run(&options, progress),
+        Verb::Chaos(options) => chaos_command::run(&options, progress),
         Verb::Servers(folder) => servers_command::run(&folder.path, progress),
     });
     match outcome {

@@ -26,6 +26,9 @@ pub struct Commands {
     /// With given servers: the command that kills the broker.
     #[arg(long, value_name = "COMMAND")]
     pub kill_broker_with: Option<String>,
+    /// With given servers: the command that hands its arguments to the broker's own tool, rabbitmqctl.
+    #[arg(long, value_name = "COMMAND")]
+    pub ask_broker_with: Option<String>,
     /// With given servers: the command that starts what was killed, and returns when it runs.
     #[arg(long, value_name = "COMMAND")]
     pub restart_with: Option<String>,
@@ -113,6 +116,18 @@ impl Grounds {
             None => run(self.commands.kill_broker_with.as_deref())?,
         }
         Ok(())
+    }
+
+    /// Runs a command of rabbitmqctl on the broker.
+    pub fn ask_broker(&self, arguments: &[&str]) -> Result<()> {
+        match &self.servers {
+            Some(servers) => servers.ask_broker(arguments),
+            None => {
+                let command = self.commands.ask_broker_with.as_deref();
+                let command = command.context("there is no command to ask the broker with")?;
+                run(Some(&format!("{command} {}", arguments.join(" "))))
+            }
+        }
     }
 
     /// Starts the killed broker and waits for it.

@@ -132,3 +132,18 @@ pub async fn delete_topology(broker: &Broker) -> Result<()> {
     close(connection).await;
     Ok(())
 }
+
+/// Declares every queue in the broker's plainest form, which is not ours. For tests of what happens when
+/// somebody else was first.
+pub async fn declare_plain(broker: &Broker) -> Result<()> {
+    let connection = broker.connect("declare otherwise").await?;
+    let channel = open_channel(&connection).await?;
+    for queue in Queue::ALL {
+        let name = broker.queue_name(queue);
+        let options = QueueDeclareOptions::durable();
+        let declaring = channel.queue_declare(name.as_str().into(), options, FieldTable::default());
+        within(DECLARE, "declare a queue", declaring).await?;
+    }
+    close(connection).await;
+    Ok(())
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -79,6 +79,19 @@ impl Broker {
         self.child = None;
     }
 
+    /// Runs rabbitmqctl, the one that came with the server.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<()> {
+        let program = fs::canonicalize(&self.program)?.with_file_name("rabbitmqctl");
+        let mut command = self.environment(&program);
+        command.args(arguments).stdin(Stdio::null());
+        let output = command.output().context("cannot run rabbitmqctl")?;
+        if !output.status.success() {
+            let words = [output.stdout, output.stderr].concat();
+            bail!("rabbitmqctl failed ({}):\n{}", output.status, String::from_utf8_lossy(&words));
+        }
+        Ok(())
+    }
+
     pub(crate) fn ask_to_stop(&mut self) {
         if let Some(child) = &mut self.child {
             child.ask_to_stop();
@@ -118,13 +131,19 @@ impl Broker {
     }
 
     fn command(&self) -> Command {
-        let mut command = child::command(&self.program);
+        let mut command = self.environment(&self.program);
+        // Makes the script become the virtual machine, which then has the pid that we know.
+        command.env("detached", "1");
+        self.mark.put_on(&mut command);
+        command
+    }
+
+    fn environment(&self, program: &Path) -> Command {
+        let mut command = child::command(program);
         command
             .current_dir(&self.folder)
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            // Makes the script become the virtual machine, which then has the pid that we know.
-            .env("detached", "1")
             .env("HOME", self.folder.join("home"))
             .env("ERL_CRASH_DUMP_SECONDS", "0")
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
@@ -143,7 +162,6 @@ impl Broker {
                 "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none \
                  -kernel inet_dist_use_interface {127,0,0,1}",
             );
-        self.mark.put_on(&mut command);
         command
     }
 }

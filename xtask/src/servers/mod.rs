@@ -146,6 +146,11 @@ impl Servers {
         self.broker.wait()
     }
 
+    /// Runs a command of the broker's own tool, rabbitmqctl.
+    pub fn ask_broker(&self, arguments: &[&str]) -> Result<()> {
+        self.broker.ask(arguments)
+    }
+
     /// The database's process, unless it was killed.
     pub fn database(&mut self) -> Option<&mut Tied> {
         self.database.child()

@@ -1,0 +1,78 @@
+//! The verdict, once everything is healed and at rest: what the clients were told, what the database holds
+//! and what the payment gateway did must be the same story. A source that cannot be read is a violation.
+
+mod books;
+mod claims;
+mod money;
+mod store;
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::task::block_in_place;
+
+use crate::crowd::Crowd;
+use crate::stage::{Sight, Stage};
+
+/// How long after the end of the last fault everything has to have ended.
+const REST: Duration = Duration::from_secs(60);
+
+/// What a scenario did that leaves traces.
+#[derive(Debug, Clone, Default)]
+pub struct Expected {
+    /// The message ids of the poison that was sent.
+    pub poison: Vec<String>,
+    /// Orders that were made impossible to handle, and end as rejected {internal}.
+    pub broken: Vec<String>,
+    /// Words of ERROR lines that are part of the story.
+    pub errors: Vec<&'static str>,
+    /// Dead letters of stages that gave up are part of the story.
+    pub letters: bool,
+}
+
+/// Waits for the end of everything and answers what is wrong.
+pub async fn check(stage: &Stage<'_>, crowd: &mut Crowd, expected: &Expected) -> Vec<String> {
+    let mut violations = Vec::new();
+    if let Err(error) = crowd.leave().await {
+        violations.push(format!("a client got no answer: {error:#}"));
+    }
+    if let Err(error) = Sight::until_rest(&stage.db, REST).await {
+        violations.push(format!("not everything has ended: {error:#}"));
+    }
+    violations.append(&mut crowd.testimony.told().violations);
+    if let Err(error) = compare(stage, crowd, expected, &mut violations).await {
+        violations.push(format!("the final state could not be read: {error:#}"));
+    }
+    violations
+}
+
+async fn compare(
+    stage: &Stage<'_>,
+    crowd: &mut Crowd,
+    expected: &Expected,
+    violations: &mut Vec<String>,
+) -> Result<()> {
+    let rows = store::rows(&stage.db).await?;
+    claims::check(crowd, &rows, violations).await?;
+    money::check(&stage.site.ledger(), &rows, violations)?;
+    books::letters(&rows, &store::letters(&stage.db).await?, expected, violations);
+    books::logs(&stage.site.errors_logged()?, expected, violations);
+    let (outbox, negative) = store::leftovers(&stage.db).await?;
+    if outbox + negative > 0 {
+        violations.push(format!("{outbox} rows in the outbox, {negative} products below zero"));
+    }
+    let verdict = block_in_place(|| stage.site.verify())?;
+    if !verdict.is_clean {
+        violations.push(verdict.sentence());
+    }
+    Ok(())
+}
+
+/// Writes the database's rows beside the logs, so that what was found can be looked at later.
+pub async fn keep_evidence(stage: &Stage<'_>) -> Result<()> {
+    let file = stage.site.folder().join("database.jsonl");
+    let to = BufWriter::new(File::create(&file)?);
+    store::dump(&stage.db, to).await.with_context(|| format!("cannot write {}", file.display()))
+}

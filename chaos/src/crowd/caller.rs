@@ -1,0 +1,171 @@
+//! One client: it calls one of the APIs, logs every call, and knows three endings. A call that ended
+//! unknown can be repeated, at another API, until somebody gives an answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use ordermill_bench::client::Client;
+use ordermill_bench::http::{Address, Answer, Request};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::dice::Dice;
+use crate::testimony::{Call, Ending, Testimony};
+
+/// How long an answer is waited for by repeating; above every fault that is healed.
+const LONGEST: Duration = Duration::from_mins(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// An answer that decides: done, or refused.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The body.
+    pub body: Value,
+}
+
+impl Reply {
+    /// Whether it was done.
+    pub fn is_ok(&self) -> bool {
+        self.status < 400
+    }
+
+    /// A text of the body, empty when it is not there.
+    pub fn text(&self, name: &str) -> &str {
+        self.body[name].as_str().unwrap_or_default()
+    }
+
+    /// The body as what it is meant to be.
+    pub fn read<T: DeserializeOwned>(self) -> Result<T> {
+        let Self { status, body } = self;
+        serde_json::from_value(body).with_context(|| format!("an answer of {status}"))
+    }
+}
+
+/// A client with a name and, once logged in, a token.
+#[derive(Debug)]
+pub struct Caller {
+    name: String,
+    apis: Arc<[Client]>,
+    token: String,
+    testimony: Arc<Testimony>,
+    dice: Dice,
+}
+
+/// The clients that all callers share.
+pub fn clients(addresses: &[Address]) -> Arc<[Client]> {
+    // Each call is made once: what is repeated is decided, and logged, here.
+    addresses.iter().map(|address| Client::new(address.clone(), Duration::ZERO)).collect()
+}
+
+impl Caller {
+    /// Somebody without an account.
+    pub fn new(name: String, apis: Arc<[Client]>, testimony: Arc<Testimony>, dice: Dice) -> Self {
+        Self { name, apis, token: String::new(), testimony, dice }
+    }
+
+    /// Registers, unless that was done, and logs in.
+    pub async fn enter(&mut self, email: &str, password: &str, register: bool) -> Result<()> {
+        let body = json!({"email": email, "password": password}).to_string();
+        if register {
+            let request = Request::json("POST", "/v1/auth/register", &body);
+            self.ask("register", email, &request).await?;
+        }
+        let request = Request::json("POST", "/v1/auth/login", &body);
+        let reply = self.ask("login", email, &request).await?;
+        if !reply.is_ok() {
+            bail!("{email} cannot log in: {}", reply.body);
+        }
+        reply.text("access_token").clone_into(&mut self.token);
+        Ok(())
+    }
+
+    /// Its chance.
+    pub fn dice(&mut self) -> &mut Dice {
+        &mut self.dice
+    }
+
+    /// What its calls are logged in.
+    pub fn testimony(&self) -> &Testimony {
+        &self.testimony
+    }
+
+    /// Calls until the ending is known.
+    pub async fn ask(&mut self, what: &str, subject: &str, request: &Request<'_>) -> Result<Reply> {
+        let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if let Some(reply) = self.once(what, subject, request).await {
+                return Ok(reply);
+            }
+            if started.elapsed() > LONGEST {
+                bail!("{what} {subject}: no answer in {LONGEST:?}");
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Calls once; `None` when nobody knows how it ended.
+    pub async fn once(
+        &mut self,
+        what: &str,
+        subject: &str,
+        request: &Request<'_>,
+    ) -> Option<Reply> {
+        let place = self.dice.below(self.apis.len());
+        self.at(place, what, subject, request).await
+    }
+
+    /// Calls twice at the same time, at APIs that chance chooses: a double click.
+    pub async fn twice(
+        &mut self,
+        what: &str,
+        subject: &str,
+        request: &Request<'_>,
+    ) -> [Option<Reply>; 2] {
+        let (one, other) = (self.dice.below(self.apis.len()), self.dice.below(self.apis.len()));
+        let both = tokio::join!(
+            self.at(one, what, subject, request),
+            self.at(other, what, subject, request)
+        );
+        [both.0, both.1]
+    }
+
+    async fn at(
+        &self,
+        place: usize,
+        what: &str,
+        subject: &str,
+        request: &Request<'_>,
+    ) -> Option<Reply> {
+        let began = Instant::now();
+        let answer = self.apis[place].once(&request.by(&self.token)).await;
+        let (ending, words) = match &answer {
+            Ok(answer) => (ending(answer.status), answer.status.to_string()),
+            Err(error) => (Ending::Unknown, format!("{error:#}")),
+        };
+        let who = &self.name;
+        let call = Call { at_ms: 0, took_ms: 0, who, what, subject, ending, answer: &words };
+        self.testimony.log(began, call);
+        answer.ok().filter(|_| ending != Ending::Unknown).map(reply)
+    }
+}
+
+fn ending(status: u16) -> Ending {
+    match status {
+        0..400 => Ending::Ok,
+        // Some of these mean that nothing was done; a client need not rely on it.
+        429 | 500.. => Ending::Unknown,
+        _ => Ending::Refused,
+    }
+}
+
+fn reply(answer: Answer) -> Reply {
+    let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+    Reply { status: answer.status, body }
+}

@@ -1,0 +1,120 @@
+//! One scenario from its opening to its verdict.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use ordermill_bench::installation::Grounds;
+use ordermill_bench::live;
+use tokio::task::block_in_place;
+use tokio::time::{Instant, sleep};
+
+use crate::check::{Expected, check, keep_evidence};
+use crate::crowd::Crowd;
+use crate::dice::Dice;
+use crate::report::Outcome;
+use crate::scene::{Scenario, Scene, Trial};
+use crate::stage::Stage;
+use crate::vitals::Vitals;
+
+/// The load alone, before the first fault.
+const WARM_UP: Duration = Duration::from_secs(6);
+/// Within which the rate of the warm-up is reached again after the last fault.
+const RATE_BACK: Duration = Duration::from_secs(30);
+const RATE_LOOK: Duration = Duration::from_secs(3);
+
+/// Plays the scenario and answers what came of it; an error means that it could not be played.
+pub async fn run(
+    grounds: &mut Grounds,
+    scenario: &Scenario,
+    trials: u32,
+    seed: u64,
+) -> Result<Outcome> {
+    let started = Instant::now();
+    let stage = Stage::open(grounds, &(scenario.plan)()).await?;
+    let crowd = Crowd::enter(&stage, (scenario.mood)(), seed).await?;
+    let dice = Dice::new(seed, scenario.name);
+    let mut scene = Scene { stage, crowd, dice, expected: Expected::default() };
+    let rate = rate(&scene.crowd, WARM_UP).await;
+    let vitals = Vitals::take(&scene.stage).await?;
+
+    let mut outcome = Outcome::new(scenario.name);
+    let line = || format!("{}: trials", scenario.name);
+    let playing = play(&mut scene, scenario, trials, &mut outcome);
+    live::show(line, playing).await?;
+    heal(&mut scene, &mut outcome.violations);
+    if !comes_back(&scene.crowd, rate).await {
+        outcome.violations.push(format!("the rate of {rate:.1}/s did not come back in 30 s"));
+    }
+    let found = check(&scene.stage, &mut scene.crowd, &scene.expected).await;
+    outcome.violations.extend(found);
+    outcome.violations.extend(vitals.compare(&scene.stage).await);
+    outcome.accepted = scene.crowd.accepted();
+    outcome.took = started.elapsed();
+    if !outcome.violations.is_empty() {
+        outcome.evidence = Some(evidence(&scene.stage).await?);
+    }
+    if let Err(error) = scene.stage.close().await {
+        outcome.violations.push(format!("it did not stop in order: {error:#}"));
+    }
+    Ok(outcome)
+}
+
+/// The trials, one after the other; the first that cannot be brought to its end is the last.
+async fn play(scene: &mut Scene<'_>, scenario: &Scenario, trials: u32, outcome: &mut Outcome) {
+    for number in 1..=trials {
+        match (scenario.act)(scene, number).await {
+            Ok(Trial { faults, recovery }) => {
+                outcome.trials += 1;
+                outcome.faults += faults;
+                outcome.recoveries.extend(recovery);
+            }
+            Err(error) => {
+                outcome.violations.push(format!("trial {number}: {error:#}"));
+                return;
+            }
+        }
+        if number % 25 == 0 {
+            let accepted = scene.crowd.accepted();
+            live::note(&format!("{}: {number} trials, {accepted} accepted", scenario.name));
+        }
+    }
+}
+
+/// Everything runs and is reached again, whatever the trials left.
+fn heal(scene: &mut Scene<'_>, violations: &mut Vec<String>) {
+    for links in &scene.stage.links {
+        links.heal();
+    }
+    let stage = &mut scene.stage;
+    let members = stage.apis.iter_mut().chain(&mut stage.workers);
+    for member in std::iter::once(&mut stage.gateway).chain(members) {
+        member.thaw();
+        let healed = block_in_place(|| if member.is_alive() { member.wait() } else { member.start() });
+        if let Err(error) = healed {
+            violations.push(format!("{} does not come back: {error:#}", member.name()));
+        }
+    }
+}
+
+async fn rate(crowd: &Crowd, during: Duration) -> f64 {
+    let before = crowd.accepted();
+    sleep(during).await;
+    let accepted = u32::try_from(crowd.accepted() - before).unwrap_or(u32::MAX);
+    f64::from(accepted) / during.as_secs_f64()
+}
+
+async fn comes_back(crowd: &Crowd, before: f64) -> bool {
+    let started = Instant::now();
+    while started.elapsed() < RATE_BACK {
+        if rate(crowd, RATE_LOOK).await >= 0.9 * before {
+            return true;
+        }
+    }
+    false
+}
+
+async fn evidence(stage: &Stage<'_>) -> Result<PathBuf> {
+    keep_evidence(stage).await?;
+    Ok(stage.site.folder().to_owned())
+}

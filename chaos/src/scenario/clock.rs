@@ -1,0 +1,40 @@
+//! A worker whose clock is wrong.
+
+use anyhow::Result;
+use futures::future::BoxFuture;
+use tokio::task::block_in_place;
+use tokio::time::Instant;
+
+use crate::crowd::Mood;
+use crate::scene::{Scenario, Scene, Trial};
+use crate::stage::Plan;
+
+pub(super) fn all() -> Vec<Scenario> {
+    vec![Scenario {
+        name: "clock-jump",
+        about: "One worker's clock is an hour ahead, or behind.",
+        trials: 20,
+        quick: 2,
+        plan: Plan::default,
+        mood: Mood::default,
+        act,
+    }]
+}
+
+fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(async move {
+        let place = scene.some_worker();
+        let skew = if trial.is_multiple_of(2) { "3600" } else { "-3600" };
+        let settings = [("ORDERMILL_CLOCK_SKEW_SECONDS", skew.to_owned())];
+        block_in_place(|| {
+            scene.stage.workers[place].start_with(&settings)?;
+            scene.stage.workers[place].wait()
+        })?;
+        scene.go_on(2_000, 4_000).await;
+        let now = Instant::now();
+        let open = scene.prompt_orders().await?;
+        let took = scene.until_settled(&open, now).await?;
+        block_in_place(|| scene.stage.workers[place].start())?;
+        Ok(Trial::recovered(took))
+    })
+}

@@ -1,0 +1,76 @@
+//! Queues that are emptied, deleted, or declared by somebody else.
+
+use anyhow::Result;
+use futures::future::BoxFuture;
+use ordermill_common::broker::{declare_plain, delete_topology};
+use tokio::time::Instant;
+
+use crate::crowd::Mood;
+use crate::scene::{Scenario, Scene, Trial};
+use crate::stage::Plan;
+
+pub(super) fn all() -> Vec<Scenario> {
+    let scenario = |name, about, trials, quick, act| Scenario {
+        name,
+        about,
+        trials,
+        quick,
+        plan: Plan::default,
+        mood: Mood::default,
+        act,
+    };
+    vec![
+        scenario(
+            "queues-deleted",
+            "All queues are deleted with what is in them. Recovered: every order whose message was lost is settled.",
+            50,
+            2,
+            deleted,
+        ),
+        scenario(
+            "queue-otherwise",
+            "Somebody deletes the queues and declares them with other arguments; 5 s later they are deleted again.",
+            20,
+            1,
+            otherwise,
+        ),
+    ]
+}
+
+fn deleted<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(async move {
+        scene.go_on(500, 2_000).await;
+        delete_topology(&scene.stage.broker()?).await?;
+        let deleted = Instant::now();
+        let open = scene.prompt_orders().await?;
+        // An operator would do this; without it the orders wake by themselves half a minute later.
+        republish(scene).await?;
+        Ok(Trial::recovered(scene.until_settled(&open, deleted).await?))
+    })
+}
+
+fn otherwise<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(async move {
+        scene.expected.errors.push("exists with other arguments");
+        let broker = scene.stage.broker()?;
+        delete_topology(&broker).await?;
+        declare_plain(&broker).await?;
+        scene.go_on(5_000, 5_000).await;
+        delete_topology(&broker).await?;
+        let healed = Instant::now();
+        let open = scene.prompt_orders().await?;
+        republish(scene).await?;
+        Ok(Trial::recovered(scene.until_settled(&open, healed).await?))
+    })
+}
+
+/// What `ordermill-worker republish` does.
+async fn republish(scene: &mut Scene<'_>) -> Result<()> {
+    use ordermill_common::{cancellation, checkout, payment};
+
+    let mut conn = scene.stage.db.connect().await?;
+    checkout::store::wake_all_unfinished(&mut conn).await?;
+    payment::store::wake_all_unfinished(&mut conn).await?;
+    cancellation::store::wake_all_unfinished(&mut conn).await?;
+    Ok(())
+}

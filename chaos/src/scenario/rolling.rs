@@ -1,0 +1,42 @@
+//! A deployment: every process is drained and started again, one after the other, under load.
+
+use anyhow::Result;
+use futures::future::BoxFuture;
+use tokio::task::block_in_place;
+use tokio::time::Instant;
+
+use crate::crowd::Mood;
+use crate::scene::{Scenario, Scene, Trial};
+use crate::stage::Plan;
+
+pub(super) fn all() -> Vec<Scenario> {
+    vec![Scenario {
+        name: "rolling-restart",
+        about: "Every process is drained with SIGTERM and started again in turn, old and new ones side by side.",
+        trials: 20,
+        quick: 1,
+        plan: Plan::default,
+        mood: Mood::default,
+        act,
+    }]
+}
+
+fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(async move {
+        let mut faults = 0;
+        for place in 0..scene.stage.apis.len() + scene.stage.workers.len() {
+            scene.go_on(100, 500).await;
+            let stage = &mut scene.stage;
+            let (apis, workers) = (&mut stage.apis, &mut stage.workers);
+            let member = apis.iter_mut().chain(workers).nth(place).into_iter();
+            for member in member {
+                block_in_place(|| member.drain().and_then(|()| member.start()))?;
+                faults += 1;
+            }
+        }
+        let done = Instant::now();
+        let open = scene.prompt_orders().await?;
+        let took = scene.until_settled(&open, done).await?;
+        Ok(Trial { faults, recovery: Some(took) })
+    })
+}

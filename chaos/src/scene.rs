@@ -1,0 +1,101 @@
+//! A scenario on its stage: what its trials act on.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use futures::future::BoxFuture;
+use ordermill_common::id::OrderId;
+use tokio::time::{Instant, sleep};
+
+use crate::check::Expected;
+use crate::crowd::{Crowd, Mood};
+use crate::dice::Dice;
+use crate::stage::{Plan, Sight, Stage};
+
+/// Longest wait for a recovery; more is a violation.
+pub const LONGEST_RECOVERY: Duration = Duration::from_secs(60);
+
+/// A way to break things, tried many times under load.
+#[derive(Clone)]
+pub struct Scenario {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What is broken, in a sentence.
+    pub about: &'static str,
+    /// Trials of a full run.
+    pub trials: u32,
+    /// Trials of a quick run; 0 leaves it out.
+    pub quick: u32,
+    /// The installation.
+    pub plan: fn() -> Plan,
+    /// The load.
+    pub mood: fn() -> Mood,
+    /// One trial: breaks something and heals it.
+    pub act: for<'a> fn(&'a mut Scene<'_>, u32) -> BoxFuture<'a, Result<Trial>>,
+}
+
+/// What a trial did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trial {
+    /// Faults that took effect.
+    pub faults: u32,
+    /// How long the installation needed to recover, where the scenario says what that is.
+    pub recovery: Option<Duration>,
+}
+
+impl Trial {
+    /// One fault.
+    pub fn one() -> Self {
+        Self { faults: 1, recovery: None }
+    }
+
+    /// One fault, and the recovery from it.
+    pub fn recovered(recovery: Duration) -> Self {
+        Self { faults: 1, recovery: Some(recovery) }
+    }
+}
+
+/// Where a scenario plays.
+#[derive(Debug)]
+pub struct Scene<'g> {
+    /// The installation.
+    pub stage: Stage<'g>,
+    /// The load.
+    pub crowd: Crowd,
+    /// The scenario's chance.
+    pub dice: Dice,
+    /// What it leaves behind on purpose.
+    pub expected: Expected,
+}
+
+impl Scene<'_> {
+    /// Lets the load go on for a while that chance chooses.
+    pub async fn go_on(&mut self, low_ms: u64, high_ms: u64) {
+        sleep(Duration::from_millis(self.dice.between(low_ms, high_ms))).await;
+    }
+
+    /// The orders that would be settled at once if nothing were broken.
+    pub async fn prompt_orders(&self) -> Result<Vec<OrderId>> {
+        Sight::prompt_orders(&self.stage.db).await
+    }
+
+    /// Waits until these orders are settled.
+    pub async fn until_settled(&self, orders: &[OrderId], since: Instant) -> Result<Duration> {
+        Sight::until_settled(&self.stage.db, orders, since, LONGEST_RECOVERY).await
+    }
+
+    /// Waits for the next order that is settled.
+    pub async fn until_next(&self, since: Instant) -> Result<Duration> {
+        Sight::until_next(&self.stage.db, since, LONGEST_RECOVERY).await
+    }
+
+    /// A place among the workers.
+    pub fn some_worker(&mut self) -> usize {
+        self.dice.below(self.stage.workers.len())
+    }
+
+    /// A place among the APIs.
+    pub fn some_api(&mut self) -> usize {
+        self.dice.below(self.stage.apis.len())
+    }
+}

@@ -1,0 +1,197 @@
+//! The installation that is broken: servers, a payment gateway in a process of its own, several APIs and
+//! workers, and a proxy on every way from one of ours to a server.
+
+mod links;
+mod member;
+mod sight;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use ordermill_bench::http::Address;
+use ordermill_bench::installation::{Grounds, Settings as SiteSettings, Site};
+use ordermill_common::broker::{Broker, ChannelPool};
+use ordermill_common::db::Db;
+use tokio::task::block_in_place;
+use xtask::ports;
+
+pub use links::Links;
+pub use member::{Health, Member, Settings};
+pub use sight::Sight;
+
+/// The currency of every installation here.
+pub const CURRENCY: &str = "EUR";
+
+/// What an installation consists of.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// API processes.
+    pub apis: usize,
+    /// Worker processes.
+    pub workers: usize,
+    /// Whether each of them reaches the servers through a proxy of its own.
+    pub links: bool,
+    /// Further settings of all.
+    pub settings: Settings,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { apis: 2, workers: 3, links: false, settings: Vec::new() }
+    }
+}
+
+/// An installation that runs. Dropping it kills its processes.
+#[derive(Debug)]
+pub struct Stage<'g> {
+    /// The two servers.
+    pub grounds: &'g mut Grounds,
+    /// Its database, secrets and folder.
+    pub site: Arc<Site>,
+    /// The payment gateway.
+    pub gateway: Member,
+    /// The APIs.
+    pub apis: Vec<Member>,
+    /// The workers.
+    pub workers: Vec<Member>,
+    /// The proxies, by the name of the process that they serve.
+    pub links: Vec<Links>,
+    /// A door of ours to its database, through no proxy.
+    pub db: Db,
+    addresses: Vec<Address>,
+}
+
+impl<'g> Stage<'g> {
+    /// Makes a database and starts everything on it.
+    pub async fn open(grounds: &'g mut Grounds, plan: &Plan) -> Result<Self> {
+        let settings = SiteSettings {
+            currency: CURRENCY.to_owned(),
+            workers: plan.apis + plan.workers,
+            more: plan.settings.clone(),
+        };
+        let site = Arc::new(Site::prepare(grounds, settings).await?);
+        let db = Db::new(site.database_url(), 8)?;
+        let mut casting = Casting { site: &site, folder: site.folder(), taken: Vec::new() };
+        let gateway = casting.gateway()?;
+        let url = format!("http://{}", gateway.0);
+        let (mut apis, mut workers, mut links) = (Vec::new(), Vec::new(), Vec::new());
+        let mut addresses = Vec::new();
+        for number in 1..=plan.apis + plan.workers {
+            let is_api = number <= plan.apis;
+            let name = if is_api {
+                format!("api-{number}")
+            } else {
+                format!("worker-{}", number - plan.apis)
+            };
+            let mut settings = site.variables();
+            settings.push(("ORDERMILL_PAYMENT_GATEWAY_URL", url.clone()));
+            if plan.links {
+                let link = Links::start(&name, &site.variables()).await?;
+                settings.extend(link.settings());
+                links.push(link);
+            }
+            if is_api {
+                let (member, address) = casting.api(name, settings)?;
+                apis.push(member);
+                addresses.push(address);
+            } else {
+                workers.push(casting.worker(name, settings)?);
+            }
+        }
+        let mut stage =
+            Self { gateway: gateway.1, apis, workers, links, db, addresses, grounds, site };
+        block_in_place(|| stage.start())?;
+        Ok(stage)
+    }
+
+    fn start(&mut self) -> Result<()> {
+        self.gateway.start()?;
+        for member in self.apis.iter_mut().chain(&mut self.workers) {
+            member.start_with(&[])?;
+        }
+        for member in self.apis.iter_mut().chain(&mut self.workers) {
+            member.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Where the APIs answer.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// The proxies of one process.
+    pub fn links_of(&self, name: &str) -> Result<&Links> {
+        self.links.iter().find(|links| links.name() == name).context("it has no proxies")
+    }
+
+    /// A way to publish what nobody of ours would.
+    pub fn channels(&self) -> Result<ChannelPool> {
+        Ok(ChannelPool::new(&self.broker()?, 2))
+    }
+
+    /// The broker, with this installation's prefix.
+    pub fn broker(&self) -> Result<Broker> {
+        Ok(Broker::new(&self.grounds.amqp_url(), self.site.queue_prefix())?)
+    }
+
+    /// Drains everything and drops the database; fails when a process does not drain.
+    pub async fn close(mut self) -> Result<()> {
+        let drained = block_in_place(|| {
+            for member in self.apis.iter_mut().chain(&mut self.workers) {
+                member.drain()?;
+            }
+            self.gateway.drain()
+        });
+        self.db.close().await;
+        self.site.clear().await?;
+        drained
+    }
+}
+
+/// Gives each process its name, its ports and its settings.
+struct Casting<'a> {
+    site: &'a Site,
+    folder: &'a Path,
+    taken: Vec<u16>,
+}
+
+impl Casting<'_> {
+    fn gateway(&mut self) -> Result<(SocketAddr, Member)> {
+        let address = self.address()?;
+        let mut settings = self.site.variables();
+        settings.push(("ORDERMILL_GATEWAY_ADDR", address.to_string()));
+        let health = Health { address, path: "/livez" };
+        let arguments = ["mock-gateway"];
+        let name = "gateway".to_owned();
+        let gateway =
+            Member::new(name, "ordermill-worker", &arguments, settings, health, self.folder);
+        Ok((address, gateway))
+    }
+
+    fn api(&mut self, name: String, mut settings: Settings) -> Result<(Member, Address)> {
+        let (address, health) = (self.address()?, self.health()?);
+        settings.push(("ORDERMILL_ADDR", address.to_string()));
+        settings.push(("ORDERMILL_ADMIN_ADDR", health.address.to_string()));
+        let member = Member::new(name, "ordermill-api", &[], settings, health, self.folder);
+        Ok((member, format!("http://{address}").parse()?))
+    }
+
+    fn worker(&mut self, name: String, mut settings: Settings) -> Result<Member> {
+        let health = self.health()?;
+        settings.push(("ORDERMILL_ADMIN_ADDR", health.address.to_string()));
+        Ok(Member::new(name, "ordermill-worker", &[], settings, health, self.folder))
+    }
+
+    fn health(&mut self) -> Result<Health> {
+        Ok(Health { address: self.address()?, path: "/readyz" })
+    }
+
+    fn address(&mut self) -> Result<SocketAddr> {
+        let port = ports::free(&self.taken)?;
+        self.taken.push(port);
+        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+}

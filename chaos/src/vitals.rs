@@ -1,0 +1,74 @@
+//! What each process holds open: files and connections must not grow with the faults.
+
+use std::fs;
+
+use anyhow::Result;
+
+use crate::stage::{Member, Stage};
+
+/// Connections come and go by a few; a leak shows as one more for each fault.
+const SLACK: usize = 12;
+
+/// A process, by its id, and its open files.
+#[derive(Debug)]
+struct Sign {
+    name: String,
+    pid: u32,
+    files: usize,
+}
+
+/// What was open at one time.
+#[derive(Debug)]
+pub struct Vitals {
+    signs: Vec<Sign>,
+    connections: i64,
+}
+
+impl Vitals {
+    /// Counts now.
+    pub async fn take(stage: &Stage<'_>) -> Result<Self> {
+        let members = stage.apis.iter().chain(&stage.workers);
+        let signs = members.filter_map(sign).collect();
+        Ok(Self { signs, connections: connections(stage).await? })
+    }
+
+    /// Counts again and answers what has grown, of the processes that still run.
+    pub async fn compare(&self, stage: &Stage<'_>) -> Vec<String> {
+        let now = match Self::take(stage).await {
+            Ok(now) => now,
+            Err(error) => return vec![format!("open files and connections are unknown: {error:#}")],
+        };
+        let mut grown = Vec::new();
+        for before in &self.signs {
+            let same = now.signs.iter().find(|sign| sign.pid == before.pid);
+            if let Some(after) = same.filter(|after| after.files > before.files + SLACK) {
+                let (name, was, is) = (&before.name, before.files, after.files);
+                grown.push(format!("LEAK: {name} had {was} open files and has {is}"));
+            }
+        }
+        let slack = i64::try_from(SLACK * stage.apis.len().max(1)).unwrap_or(i64::MAX);
+        if now.connections > self.connections + slack {
+            grown.push(format!(
+                "LEAK: the database had {} connections and has {}",
+                self.connections, now.connections
+            ));
+        }
+        grown
+    }
+}
+
+fn sign(member: &Member) -> Option<Sign> {
+    let pid = member.pid()?;
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
+    Some(Sign { name: member.name().to_owned(), pid, files })
+}
+
+async fn connections(stage: &Stage<'_>) -> Result<i64> {
+    Ok(sqlx::query_scalar(
+        "select cast(count(*) as signed) \
+         from information_schema.processlist \
+         where db = database()",
+    )
+    .fetch_one(stage.db.pool())
+    .await?)
+}
