@@ -10,9 +10,11 @@
 pub mod actors;
 pub mod database;
 pub mod facts;
+pub mod gateway;
 pub mod shop;
 pub mod staff;
 
 pub use actors::{Admin, Answer, Buyer};
 pub use facts::until;
+pub use gateway::Gateway;
 pub use shop::{Shop, ShopPlan};

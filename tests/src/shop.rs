@@ -1,7 +1,7 @@
 //! A shop: database, queues, API, workers, and the books of the payment gateway.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures::future::join_all;
 use ordermill_common::broker::{Broker, Queue, delete_topology};
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::actors::{Admin, Buyer, Http};
 use crate::database::{Database, server};
 use crate::facts::until;
+use crate::gateway;
 use crate::staff::{Staff, address};
 
 /// How a shop is set up.
@@ -213,11 +214,9 @@ impl Shop {
 
     /// The gateway's book, one call an entry.
     pub fn ledger(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.folder.path().join("payments.jsonl"));
-        text.unwrap_or_default()
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("a line of the ledger is JSON"))
-            .collect()
+        let mut settings = self.settings.iter().rev();
+        let ledger = settings.find(|(name, _)| name == "ORDERMILL_PAYMENT_LEDGER");
+        gateway::lines(Path::new(&ledger.expect("every shop has one").1))
     }
 
     /// How many payments the gateway has captured, each of them once.

@@ -5,6 +5,7 @@ mod cancel;
 mod containers;
 mod dead_letters;
 mod faults;
+mod gateway;
 mod logs;
 mod payments;
 mod pipeline;

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use ordermill_common::config::{BatchArgs, BrokerArgs, DatabaseArgs, LogArgs, ShopArgs};
+use ordermill_common::payment::mock::DEFAULT_LEDGER;
+
+use crate::gateway::http::gateway_url;
 
 /// Makes orders of checkouts, takes the payments, and looks after what was left undone.
 #[derive(Debug, Parser)]
@@ -28,6 +31,14 @@ pub enum Command {
     /// Checks that every promise is kept in what is stored; exit code 1 when one is not, 2 when it cannot
     /// be read.
     Verify(VerifyArgs),
+    /// Serves the mock payment gateway through HTTP until SIGTERM; a stand-in for a real one, outside of the
+    /// database.
+    ///
+    /// `POST /v1/charges` and `/v1/voids` are what workers call (`ORDERMILL_PAYMENT_GATEWAY_URL`), and `/livez`
+    /// tells that it lives. `POST /mock/behaviour` with `{"delay_ms": 1500, "unavailable": false}` makes it
+    /// misbehave from now on: answers come so much later than their decisions, or every call is answered
+    /// 503; what is left out is as it should be. It asks nobody for credentials: keep its address to yourself.
+    MockGateway(MockGatewayArgs),
     /// Asks a running worker whether it is ready; the exit code tells.
     Healthcheck(HealthArgs),
 }
@@ -69,9 +80,30 @@ pub struct PaymentArgs {
     #[arg(long, env = "ORDERMILL_CHARGE_TIMEOUT_MS", default_value_t = 5_000,
           value_parser = clap::value_parser!(u32).range(10..=15_000))]
     pub charge_timeout_ms: u32,
-    /// The mock gateway's book, shared by all workers.
-    #[arg(long, env = "ORDERMILL_PAYMENT_LEDGER", default_value = "payments.jsonl")]
+    /// The gateway, as http://host:port; without one, a mock inside of each worker.
+    #[arg(long, env = "ORDERMILL_PAYMENT_GATEWAY_URL", hide_env_values = true,
+          value_parser = gateway_url)]
+    pub payment_gateway_url: Option<reqwest::Url>,
+    /// The book of the mock inside of the workers, shared by all of them.
+    #[arg(long, env = "ORDERMILL_PAYMENT_LEDGER", default_value = DEFAULT_LEDGER)]
     pub payment_ledger: PathBuf,
+}
+
+/// The mock gateway as a process of its own.
+#[derive(Debug, Args)]
+pub struct MockGatewayArgs {
+    /// Where it is served; port 0 takes a free one.
+    #[arg(long, env = "ORDERMILL_GATEWAY_ADDR", default_value = "127.0.0.1:9200")]
+    pub addr: SocketAddr,
+    /// A file that gets the bound address once it listens.
+    #[arg(long, env = "ORDERMILL_GATEWAY_PORT_FILE")]
+    pub port_file: Option<PathBuf>,
+    /// Its book: every call has a line there before it is answered.
+    #[arg(long, env = "ORDERMILL_PAYMENT_LEDGER", default_value = DEFAULT_LEDGER)]
+    pub payment_ledger: PathBuf,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 impl PaymentArgs {

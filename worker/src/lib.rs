@@ -13,6 +13,7 @@ pub mod config;
 pub mod dead;
 pub mod decide;
 pub mod delivery;
+pub mod gateway;
 pub mod heirs;
 pub mod letters;
 pub mod pipeline;

@@ -8,7 +8,7 @@ use ordermill_common::db::Db;
 use ordermill_common::log;
 use ordermill_common::ops::{self, settings};
 use ordermill_worker::config::{Cli, Command, HealthArgs, StoreArgs};
-use ordermill_worker::{letters, republish, run, verify};
+use ordermill_worker::{gateway, letters, republish, run, verify};
 
 fn main() -> ExitCode {
     let settings = match settings::parse::<Cli>(std::env::args_os(), "run") {
@@ -57,6 +57,12 @@ async fn act(settings: settings::Settings<Cli>) -> anyhow::Result<ExitCode> {
                 }
             };
             return Ok(ExitCode::from(code));
+        }
+        Command::MockGateway(args) => {
+            args.log.start();
+            settings.log();
+            let ending = ops::draining().context("cannot listen for signals")?;
+            gateway::mock::run(args, ending).await?;
         }
         Command::Healthcheck(args) => println!("{}", ops::probe(address(args)?).await?),
     }

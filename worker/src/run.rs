@@ -1,6 +1,5 @@
 //! A worker's life: wait for the database, start the lanes, the relay and the consumers, work, drain.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,17 +13,16 @@ use ordermill_common::log::chain;
 use ordermill_common::ops::{Part, Readiness, Standing, listen, serve_health};
 use ordermill_common::outbox::{Relay, RelayConfig};
 use ordermill_common::owner::{Presence, Role};
-use ordermill_common::payment::mock::MockGateway;
 use ordermill_common::retry::Backoff;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::charge::Till;
 use crate::config::RunArgs;
-use crate::delivery;
 use crate::pipeline::Pipeline;
 use crate::sweep::Sweeper;
 use crate::task::Holder;
+use crate::{delivery, gateway};
 
 /// How long a batch is tried again before its messages go back to the broker.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,9 +36,7 @@ pub async fn run(args: &RunArgs, shutdown: CancellationToken) -> anyhow::Result<
     let db = Db::new(&args.database.database_url, 4).context("DATABASE_URL cannot be used")?;
     let broker = Broker::new(&args.broker.amqp_url, &args.broker.queue_prefix)
         .context("AMQP_URL cannot be used")?;
-    let ledger = &args.payment.payment_ledger;
-    let gateway = MockGateway::open(ledger, &owner.to_string())
-        .with_context(|| format!("cannot open the payment ledger {}", ledger.display()))?;
+    let gateway = gateway::of(&args.payment, owner)?;
     let admin =
         listen("admin", args.health.admin_addr, args.health.admin_port_file.as_deref()).await?;
 
@@ -50,12 +46,8 @@ pub async fn run(args: &RunArgs, shutdown: CancellationToken) -> anyhow::Result<
     let publisher = Publisher::start(&broker, &tasks);
     links.push(("publisher", publisher.link()));
     let timeout = args.payment.timeout();
-    let till = Till::new(
-        Arc::new(gateway),
-        usize::from(args.payment.charges),
-        timeout,
-        args.shop.currency,
-    );
+    let charges = usize::from(args.payment.charges);
+    let till = Till::new(gateway, charges, timeout, args.shop.currency);
     let holder = Holder { owner, lease: Till::lease(timeout) };
     let checkouts = Consumer::new(&broker, config(args, Queue::Checkout, prefetch(args)));
     let cancels = Consumer::new(&broker, config(args, Queue::Cancel, CANCEL_PREFETCH));

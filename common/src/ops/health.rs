@@ -86,11 +86,13 @@ pub async fn serve_health<R: Readiness>(
     until: CancellationToken,
 ) -> std::io::Result<()> {
     let health = Arc::new(Health { readiness, draining, last: Mutex::new(None) });
-    let router = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz::<R>))
-        .with_state(health);
+    let router = Router::new().route("/readyz", get(readyz::<R>)).with_state(health).merge(livez());
     axum::serve(listener, router).with_graceful_shutdown(until.cancelled_owned()).await
+}
+
+/// `/livez` alone, for a process that has no admin listener.
+pub fn livez() -> Router {
+    Router::new().route("/livez", get(|| async { "ok\n" }))
 }
 
 async fn readyz<R: Readiness>(

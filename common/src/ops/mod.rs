@@ -12,7 +12,7 @@ mod probe;
 pub mod settings;
 mod signals;
 
-pub use health::{Part, Readiness, Report, Standing, serve_health};
+pub use health::{Part, Readiness, Report, Standing, livez, serve_health};
 pub use listen::{ListenError, listen};
 pub use probe::{ProbeError, probe};
 pub use signals::draining;

@@ -11,12 +11,18 @@ use super::ledger::{self, Line};
 pub(super) struct LedgerFile {
     file: File,
     read_to: u64,
+    synced: bool,
 }
 
 impl LedgerFile {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        Ok(Self { file, read_to: 0 })
+        Ok(Self { file, read_to: 0, synced: false })
+    }
+
+    /// From now on what is appended is on the disk before [`LedgerFile::append`] returns.
+    pub(super) fn synced(self) -> Self {
+        Self { synced: true, ..self }
     }
 
     /// Waits until no other process holds the ledger. A process that dies gives its lock up.
@@ -62,7 +68,9 @@ impl LedgerFile {
     /// Appends whole lines after the last one read. On failure nothing of them stays, as far as it can
     /// still be had.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        if let Err(error) = (&self.file).write_all(lines) {
+        let written = (&self.file).write_all(lines);
+        let kept = if self.synced { written.and_then(|()| self.file.sync_data()) } else { written };
+        if let Err(error) = kept {
             self.file.set_len(self.read_to)?;
             return Err(error);
         }

@@ -69,7 +69,7 @@ pub struct Line {
     /// The end of a call that has a `waiting` line.
     #[serde(default, skip_serializing_if = "is_false")]
     pub late: bool,
-    /// Who called.
+    /// The process that wrote it: the worker that called, or the gateway that it called.
     pub worker: String,
     /// The request that the order came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]

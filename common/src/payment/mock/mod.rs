@@ -1,5 +1,6 @@
 //! A payment gateway in a file, for development and tests. What a charge comes to is said by its token, and
-//! what was decided is kept in a ledger that all workers share, as they would share a real gateway.
+//! what was decided is kept in a ledger that all workers share, as they would share a real gateway: each
+//! opens it, or one process does (`ordermill-worker mock-gateway`) and the workers ask that.
 //!
 //! ```text
 //! charge, void -> desk thread: lock the file, read what others appended, decide all that is waiting,
@@ -9,7 +10,7 @@
 //! - Idempotent by key across processes: deciding and appending happen under one exclusive file lock.
 //! - Every call leaves a line, also one that fails or is never answered; tests compare them with the database.
 //! - A writer that is killed leaves at most one torn line, whose call nobody was answered; the next writer
-//!   removes it. The file is not synced: it outlives any process, and a machine's crash is not its subject.
+//!   removes it. The file outlives any process; a machine's crash only one that was opened synced.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -47,7 +48,16 @@ impl MockGateway {
     /// Opens the ledger, and makes it when missing; its folder must exist. `worker` is named in the lines.
     /// Reads nothing yet: the first call catches up with what others wrote.
     pub fn open(path: &Path, worker: &str) -> io::Result<Self> {
-        let desk = Desk::new(file::LedgerFile::open(path)?, worker);
+        Self::start(Desk::new(file::LedgerFile::open(path)?, worker))
+    }
+
+    /// As [`MockGateway::open`], and the lines are on the disk before anybody is answered. Calls that wait
+    /// together share one sync.
+    pub fn open_synced(path: &Path, worker: &str) -> io::Result<Self> {
+        Self::start(Desk::new(file::LedgerFile::open(path)?.synced(), worker))
+    }
+
+    fn start(desk: Desk) -> io::Result<Self> {
         let (calls, waiting) = mpsc::channel();
         thread::Builder::new()
             .name("payment-ledger".to_owned())
