@@ -52,6 +52,7 @@ codes! {
     Forbidden FORBIDDEN "forbidden" "The account may not do this";
     NotFound NOT_FOUND "not_found" "There is no such thing";
     MethodNotAllowed METHOD_NOT_ALLOWED "method_not_allowed" "The method is not allowed here";
+    RequestTimeout REQUEST_TIMEOUT "request_timeout" "The request did not arrive in time";
     EmailTaken CONFLICT "email_taken" "An account with this e-mail exists";
     SkuTaken CONFLICT "sku_taken" "A product with this SKU exists";
     OutOfStock CONFLICT "out_of_stock" "Not enough is in stock";
@@ -107,6 +108,9 @@ impl Problem {
         let mut headers = Vec::new();
         if code == Code::Unauthenticated {
             headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        }
+        if code == Code::RequestTimeout {
+            headers.push((header::CONNECTION, HeaderValue::from_static("close")));
         }
         if code.status() == StatusCode::SERVICE_UNAVAILABLE {
             headers.push((header::RETRY_AFTER, RETRY_AFTER.into()));

@@ -8,11 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use ordermill_common::broker::{self, Broker};
 use ordermill_common::db::{self, Db, migrations_are_current};
 use ordermill_common::log::chain;
-use ordermill_common::ops::{self, ListenError};
+use ordermill_common::ops::{self, ListenError, Patience};
 use ordermill_common::owner::{Presence, Role};
 use ordermill_common::retry::Backoff;
 use ordermill_common::user::Hasher;
@@ -45,9 +44,6 @@ pub enum ServeError {
     /// The server would lose accepted orders.
     #[error("refusing to start (ORDERMILL_ALLOW_UNSAFE_DATABASE=true starts all the same)")]
     Unsafe(#[from] db::Unsafe),
-    /// The listener broke.
-    #[error("cannot go on serving")]
-    Serve(#[from] std::io::Error),
     /// Requests were still at work at the end of the drain.
     #[error("not drained in time; what was cut off is in the log")]
     NotDrained,
@@ -63,6 +59,7 @@ pub struct Server {
     leave: CancellationToken,
     allow_unsafe: bool,
     drain: Duration,
+    patience: Patience,
 }
 
 impl Server {
@@ -82,7 +79,14 @@ impl Server {
         let api = listen("api", args.listen.addr, args.listen.port_file.as_deref()).await?;
         let allow_unsafe = args.database.allow_unsafe_database;
         let drain = args.shop.drain();
-        Ok(Self { app, api, health, side, leave, allow_unsafe, drain })
+        let patience = Patience::default();
+        Ok(Self { app, api, health, side, leave, allow_unsafe, drain, patience })
+    }
+
+    /// The same with other patience for slow clients.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// Where the API listens.
@@ -109,15 +113,11 @@ impl Server {
             draining.clone(),
             done.clone(),
         ));
-        let listener = self.api.tap_io(|stream| {
-            // Answers are small; waiting to fill a packet only delays them.
-            let _ = stream.set_nodelay(true);
-        });
-        let answering = axum::serve(listener, router(Arc::clone(&self.app)))
-            .with_graceful_shutdown(draining.clone().cancelled_owned());
+        let router = router(Arc::clone(&self.app));
+        let answering = ops::serve(self.api, router, self.patience, draining.clone());
         let served = tokio::select! {
             served = async { tokio::try_join!(
-                async { answering.await.map_err(ServeError::from) },
+                async { answering.await; Ok(()) },
                 async {
                     if open(&self.app, self.allow_unsafe, &draining).await? {
                         let (db, owner) = (&self.app.db, self.app.writes.owner);

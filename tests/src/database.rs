@@ -13,6 +13,13 @@ pub fn server(variable: &str) -> String {
         .unwrap_or_else(|_| panic!("{variable} is not set; run the tests with `cargo xtask test`"))
 }
 
+/// A name that no other test's database or queue prefix has.
+pub fn fresh_name() -> String {
+    #[expect(clippy::disallowed_methods, reason = "a name that no other test has")]
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("omtest_{}", &random[..12])
+}
+
 /// A migrated database of its own.
 #[derive(Debug)]
 pub struct Database {
@@ -21,9 +28,13 @@ pub struct Database {
 }
 
 impl Database {
-    /// Creates and migrates it.
+    /// Creates and migrates it on the tests' server.
     pub async fn create(name: &str) -> Self {
-        let server = server("DATABASE_URL");
+        Self::create_on(server("DATABASE_URL"), name).await
+    }
+
+    /// Creates and migrates it on the server of this URL.
+    pub async fn create_on(server: String, name: &str) -> Self {
         run(&server, format!("create database {name}")).await.expect("cannot create a database");
         let database = Self { server, name: name.to_owned() };
         db::migrate(&database.db()).await.expect("cannot migrate");

@@ -11,10 +11,12 @@ pub mod actors;
 pub mod database;
 pub mod facts;
 pub mod gateway;
+pub mod own_database;
 pub mod shop;
 pub mod staff;
 
 pub use actors::{Admin, Answer, Buyer};
 pub use facts::until;
 pub use gateway::Gateway;
+pub use own_database::OwnDatabase;
 pub use shop::{Shop, ShopPlan};

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::actors::{Admin, Buyer, Http};
-use crate::database::{Database, server};
+use crate::database::{Database, fresh_name, server};
 use crate::facts::until;
 use crate::gateway;
 use crate::staff::{Staff, address};
@@ -24,11 +24,13 @@ pub struct ShopPlan {
     pub settings: Vec<(&'static str, String)>,
     /// Another address of the broker, as of one that is not there.
     pub amqp_url: Option<String>,
+    /// Another database server, as one that the story kills.
+    pub database_server: Option<String>,
 }
 
 impl Default for ShopPlan {
     fn default() -> Self {
-        Self { workers: 1, settings: Vec::new(), amqp_url: None }
+        Self { workers: 1, settings: Vec::new(), amqp_url: None, database_server: None }
     }
 }
 
@@ -69,32 +71,13 @@ impl Shop {
 
     /// Opens a shop as planned: it answers, and an admin is logged in.
     pub async fn open_as(plan: ShopPlan) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a name that no other test has")]
-        let name = format!("omtest_{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
+        let name = fresh_name();
         let folder =
             tempfile::Builder::new().prefix("ordermill-test-").tempdir().expect("a folder");
-        let database = Database::create(&name).await;
+        let database_server = plan.database_server.unwrap_or_else(|| server("DATABASE_URL"));
+        let database = Database::create_on(database_server, &name).await;
         let amqp_url = plan.amqp_url.unwrap_or_else(|| server("AMQP_URL"));
-        let mut settings: Vec<(String, String)> = [
-            ("DATABASE_URL", database.url()),
-            ("AMQP_URL", amqp_url.clone()),
-            ("ORDERMILL_QUEUE_PREFIX", format!("{name}.")),
-            ("ORDERMILL_ADDR", "127.0.0.1:0".to_owned()),
-            ("ORDERMILL_ADMIN_ADDR", "127.0.0.1:0".to_owned()),
-            (
-                "ORDERMILL_JWT_KEYS",
-                format!("test:{}", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"),
-            ),
-            ("ORDERMILL_BCRYPT_COST", "4".to_owned()),
-            ("ORDERMILL_CHARGE_TIMEOUT_MS", "1000".to_owned()),
-            (
-                "ORDERMILL_PAYMENT_LEDGER",
-                folder.path().join("payments.jsonl").display().to_string(),
-            ),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
+        let mut settings = settings(&database, &amqp_url, &name, folder.path());
         settings.extend(plan.settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let mut shop = Self {
             name,
@@ -212,11 +195,16 @@ impl Shop {
         Broker::new(&self.amqp_url, &format!("{}.", self.name)).expect("the URL was used before")
     }
 
-    /// The gateway's book, one call an entry.
-    pub fn ledger(&self) -> Vec<Value> {
+    /// The file of the gateway's book.
+    pub fn ledger_file(&self) -> PathBuf {
         let mut settings = self.settings.iter().rev();
         let ledger = settings.find(|(name, _)| name == "ORDERMILL_PAYMENT_LEDGER");
-        gateway::lines(Path::new(&ledger.expect("every shop has one").1))
+        PathBuf::from(&ledger.expect("every shop has one").1)
+    }
+
+    /// The gateway's book, one call an entry.
+    pub fn ledger(&self) -> Vec<Value> {
+        gateway::lines(&self.ledger_file())
     }
 
     /// How many payments the gateway has captured, each of them once.
@@ -298,6 +286,30 @@ impl Shop {
         }
         self.database.remove().await;
     }
+}
+
+/// The tests' usual settings, for both programs: free ports, cheap passwords, impatience with the gateway.
+pub fn settings(
+    database: &Database,
+    amqp_url: &str,
+    name: &str,
+    folder: &Path,
+) -> Vec<(String, String)> {
+    let keys = "test:c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
+    [
+        ("DATABASE_URL", database.url()),
+        ("AMQP_URL", amqp_url.to_owned()),
+        ("ORDERMILL_QUEUE_PREFIX", format!("{name}.")),
+        ("ORDERMILL_ADDR", "127.0.0.1:0".to_owned()),
+        ("ORDERMILL_ADMIN_ADDR", "127.0.0.1:0".to_owned()),
+        ("ORDERMILL_JWT_KEYS", keys.to_owned()),
+        ("ORDERMILL_BCRYPT_COST", "4".to_owned()),
+        ("ORDERMILL_CHARGE_TIMEOUT_MS", "1000".to_owned()),
+        ("ORDERMILL_PAYMENT_LEDGER", folder.join("payments.jsonl").display().to_string()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }
 
 /// What a product costs in the tests.

@@ -92,10 +92,14 @@ impl Staff {
 
     /// SIGTERM; answers the exit code once it has drained.
     pub async fn stop(mut self) -> i32 {
-        let pid = self.child.id().to_string();
-        Command::new("kill").arg(&pid).status().expect("kill exists");
+        self.signal("TERM");
+        self.ended().await
+    }
+
+    /// The exit code, once it has ended by itself.
+    pub async fn ended(&mut self) -> i32 {
         let child = &mut self.child;
-        until("a stopped process ends", || {
+        until("a process ends", || {
             let status = child.try_wait().expect("it is ours");
             async move { status }
         })

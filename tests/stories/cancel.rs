@@ -253,3 +253,36 @@ async fn a_refused_cancellation_is_in_the_history_that_the_buyer_sees() {
     assert_eq!(shop.admin().stock(&mug).await, 4);
     shop.close().await;
 }
+
+#[tokio::test]
+async fn a_backlog_of_checkouts_delays_no_cancellation() {
+    let one_at_a_time = ShopPlan::workers(1)
+        .with("ORDERMILL_CHARGES", "1")
+        .with("ORDERMILL_BATCH", "1")
+        .with("ORDERMILL_LANES", "1");
+    let shop = Shop::open_as(one_at_a_time).await;
+    let mug = shop.admin().sells("MUG", 50).await;
+    let buyers = shop.buyers(12).await;
+    let mut orders = Vec::new();
+    for buyer in &buyers {
+        orders.push(buyer.order(&mug, 1, "tok_slow_900").await);
+    }
+
+    let (last, order) = (&buyers[11], &orders[11]);
+    let seen = cancelled(last, order).await;
+
+    assert_eq!(events(&seen), ["accepted", "cancelled"]);
+    let waiting = "select cast(count(*) as signed) from checkouts where consumed_at is null";
+    assert!(shop.count(waiting).await > 0, "there was no backlog");
+    // One charge and twice the batch of one lane: no more is held.
+    let held = r#""prefetch":3"#;
+    let log = shop.worker(0).log();
+    let limits = log.lines().any(|line| line.contains("orders.checkout") && line.contains(held));
+    assert!(limits, "{log}");
+    for answer in join_all(buyers.iter().zip(&orders).map(|(buyer, id)| buyer.cancel(id))).await {
+        answer.expect(202);
+    }
+    shop.at_rest().await;
+    assert_eq!(shop.admin().stock(&mug).await, 50);
+    shop.close().await;
+}

@@ -9,19 +9,19 @@ use ordermill_tests::actors::text;
 use ordermill_tests::{Buyer, Shop, ShopPlan, until};
 use serde_json::Value;
 
-const PAID: &str = "select cast(count(*) as signed) from orders where status = 'paid'";
+pub(crate) const PAID: &str = "select cast(count(*) as signed) from orders where status = 'paid'";
 const PENDING: &str = "select cast(count(*) as signed) from payments where status = 'pending'";
 const UNCONSUMED: &str = "select cast(count(*) as signed) from checkouts where consumed_at is null";
 const OUTBOX: &str = "select cast(count(*) as signed) from outbox";
 
 /// A number that is another one each time the story is told.
-fn random(below: i64) -> i64 {
+pub(crate) fn random(below: i64) -> i64 {
     #[expect(clippy::disallowed_methods, reason = "a moment that nobody has chosen")]
     let dice = uuid::Uuid::new_v4().as_u128() % 1_000_000;
     i64::try_from(dice).expect("it is small") % below
 }
 
-async fn count_reaches(shop: &Shop, query: &'static str, what: &str, least: i64) {
+pub(crate) async fn count_reaches(shop: &Shop, query: &'static str, what: &str, least: i64) {
     until(what, || async { (shop.count(query).await >= least).then_some(()) }).await;
 }
 

@@ -130,3 +130,20 @@ fn password(variable: &str) -> String {
     assert!(!password.is_empty(), "the tests' {variable} has a password");
     password.to_owned()
 }
+
+#[tokio::test]
+async fn for_people_the_same_lines_are_written_without_json() {
+    let plan = ShopPlan::workers(1).with("ORDERMILL_LOG_FORMAT", "pretty");
+    let shop = Shop::open_as(plan).await;
+    let mug = shop.admin().sells("MUG", 5).await;
+    let buyer = shop.buyer().await;
+    let order = buyer.order(&mug, 1, "tok_approve").await;
+    buyer.sees(&order, "paid").await;
+    shop.at_rest().await;
+
+    let logs = shop.logs();
+    assert_eq!(lines(&logs), [Value::Null; 0]);
+    let settled = logs.lines().find(|line| line.contains("order settled"));
+    assert!(settled.is_some_and(|line| line.contains(&order)), "{logs}");
+    shop.close().await;
+}

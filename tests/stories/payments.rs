@@ -151,3 +151,61 @@ async fn the_gateways_book_and_the_orders_agree_for_a_mixed_crowd() {
     assert!(code == 0 && said.contains("ledger_agrees"), "{said}");
     shop.close().await;
 }
+
+#[tokio::test]
+async fn a_payment_that_a_worker_holds_is_left_alone_until_its_lease_ends() {
+    let talkative = ShopPlan::workers(1).with("ORDERMILL_LOG", "info,ordermill_worker=debug");
+    let mut shop = Shop::open_as(talkative).await;
+    let mug = shop.admin().sells("MUG", 5).await;
+    let buyer = shop.buyer().await;
+    let order = buyer.order(&mug, 1, "tok_slow_900").await;
+    buyer.sees(&order, "reserved").await;
+    until("the gateway is asked", || async { (shop.ledger().len() == 1).then_some(()) }).await;
+    shop.take_worker(0).kill();
+
+    // The broker hands the dead worker's message to the next one at once.
+    let next = shop.start_worker();
+    until("it finds the payment held", || async {
+        let log = shop.worker(next).log();
+        log.contains("somebody else is at work on the order").then_some(())
+    })
+    .await;
+    assert_eq!(shop.ledger().len(), 1, "who does not hold the lease does not call");
+    assert_eq!(buyer.see(&order).await["status"], "reserved");
+    let end =
+        "select cast(timestampdiff(microsecond, lease_until, wake_at) as signed) from payments";
+    assert_eq!(shop.count(end).await, 0, "the end of the lease is the wake-up");
+    shop.change("update payments set lease_until = now(6), wake_at = now(6)").await;
+
+    buyer.sees(&order, "paid").await;
+    assert_eq!(shop.captures(), 1);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_void_that_fails_is_made_later_even_by_another_worker() {
+    let mut shop = Shop::open().await;
+    let mug = shop.admin().sells("MUG", 5).await;
+    let buyer = shop.buyer().await;
+    let order = buyer.order(&mug, 2, "tok_approve").await;
+    buyer.sees(&order, "paid").await;
+    let book = std::fs::read(shop.ledger_file()).expect("there was a charge");
+    std::fs::write(shop.ledger_file(), "no book\n").expect("the folder is ours");
+
+    buyer.cancel(&order).await.expect(202);
+    let seen = buyer.sees(&order, "cancelled").await;
+    assert_eq!(seen["payment"]["status"], "void_due", "it ends only by a confirmed void");
+    let failed = "select cast(count(*) as signed) from payment_attempts where call_kind = 'void'";
+    until("a void has failed", || async { (shop.count(failed).await > 0).then_some(()) }).await;
+    shop.take_worker(0).kill();
+    std::fs::write(shop.ledger_file(), book).expect("the folder is ours");
+    shop.start_worker();
+    // The dead worker's lease runs out, if it held one.
+    shop.change("update payments set lease_until = now(6), wake_at = now(6)").await;
+
+    assert_eq!(ends(&buyer, &order).await["payment"]["status"], "voided");
+    let voids = shop.ledger().iter().filter(|call| call["outcome"] == "voided").count();
+    assert_eq!((shop.captures(), voids), (1, 1));
+    assert_eq!(shop.admin().stock(&mug).await, 5);
+    shop.close().await;
+}

@@ -22,6 +22,7 @@ pub struct Till {
     gateway: Arc<dyn Gateway>,
     permits: Arc<Semaphore>,
     breaker: Arc<Mutex<Breaker>>,
+    longest_wait: Duration,
     timeout: Duration,
     currency: Currency,
 }
@@ -44,6 +45,7 @@ impl Till {
             gateway,
             permits: Arc::new(Semaphore::new(charges)),
             breaker: Arc::new(Mutex::new(Breaker::new(BreakerLimits::default()))),
+            longest_wait: LONGEST_WAIT,
             timeout,
             currency,
         }
@@ -96,7 +98,8 @@ impl Till {
         call: impl Future<Output = Result<T, E>>,
         leased_until: Instant,
     ) -> Option<Result<T, E>> {
-        let permit = tokio::time::timeout(LONGEST_WAIT, self.permits.acquire()).await.ok()?.ok()?;
+        let waiting = tokio::time::timeout(self.longest_wait, self.permits.acquire());
+        let permit = waiting.await.ok()?.ok()?;
         if Instant::now() + self.timeout > leased_until {
             return None;
         }
@@ -120,3 +123,6 @@ impl Till {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

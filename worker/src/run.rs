@@ -129,7 +129,12 @@ async fn wait_for_database(
             Ok(true) => match db::refuse_unsafe(db).await {
                 Err(error) => chain(&error),
                 Ok(Err(wrong)) if !allow_unsafe => return Err(wrong.into()),
-                Ok(_) => return Ok(true),
+                Ok(safe) => {
+                    if let Err(wrong) = safe {
+                        tracing::warn!(why = %wrong, "starting on an unsafe database");
+                    }
+                    return Ok(true);
+                }
             },
         };
         if told != why {

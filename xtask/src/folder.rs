@@ -213,3 +213,32 @@ fn start_of(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file system that has no room at all.
+    const FULL: &str = "/proc";
+
+    #[test]
+    fn a_full_disk_is_said_with_the_way_out() {
+        let error = check_room(Path::new(FULL)).unwrap_err().to_string();
+        assert!(error.starts_with("only 0 MB are free in /proc, 700 are needed"), "{error}");
+        assert!(error.contains("--data"), "{error}");
+    }
+
+    #[test]
+    fn a_disk_that_has_filled_up_explains_what_failed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let Claim::Ours(mut claimed) = claim(folder.path()).expect("it is empty") else {
+            panic!("it is new");
+        };
+        let failed = || anyhow::anyhow!("the broker ended");
+        assert_eq!(format!("{:#}", claimed.explain(failed())), "the broker ended");
+        claimed.path = PathBuf::from(FULL);
+        let told = format!("{:#}", claimed.explain(failed()));
+        assert!(told.starts_with("the disk of /proc is full: free some space"), "{told}");
+        assert!(told.ends_with(": the broker ended"), "{told}");
+    }
+}

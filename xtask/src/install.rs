@@ -39,13 +39,7 @@ apt-get install -y -q -o Dpkg::Use-Pty=0 --no-install-recommends "$@" || {
 pub(crate) fn servers(progress: Progress) -> Result<()> {
     let missing = missing();
     if find::program("apt-get").is_none() || !Path::new("/etc/debian_version").exists() {
-        bail!(
-            "{} and no package manager that we know (apt-get) is here. Install MariaDB or MySQL, \
-             and RabbitMQ, by hand, or use servers that run elsewhere: set DATABASE_URL \
-             (mysql://user:password@host:3306/database) and AMQP_URL \
-             (amqp://user:password@host:5672/%2f)",
-            names(&missing)
-        );
+        bail!(no_manager(&missing));
     }
     let mut command = as_root(&missing)?;
     command.args(["sh", "-c", SCRIPT, "sh"]).args(missing.join(" ").split(' '));
@@ -61,6 +55,16 @@ pub(crate) fn servers(progress: Progress) -> Result<()> {
         }
         Ok(())
     })
+}
+
+fn no_manager(missing: &[&str]) -> String {
+    format!(
+        "{} and no package manager that we know (apt-get) is here. Install MariaDB or MySQL, and \
+         RabbitMQ, by hand, or use servers that run elsewhere: set DATABASE_URL \
+         (mysql://user:password@host:3306/database) and AMQP_URL \
+         (amqp://user:password@host:5672/%2f)",
+        names(missing)
+    )
 }
 
 fn missing() -> Vec<&'static str> {
@@ -100,4 +104,27 @@ fn as_root(missing: &[&str]) -> Result<Command> {
     let mut command = Command::new(sudo);
     command.arg("-n");
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nothing_can_be_installed_the_reader_is_told_what_can_be_done() {
+        for (missing, name) in [
+            (&[BROKER][..], "RabbitMQ is missing"),
+            (&[DATABASE], "MariaDB (or MySQL) is missing"),
+            (&[DATABASE, BROKER], "MariaDB (or MySQL) and RabbitMQ are missing"),
+        ] {
+            let told = no_manager(missing);
+            assert!(told.starts_with(name), "{told}");
+            assert!(told.contains("by hand") && told.contains("DATABASE_URL"), "{told}");
+            assert!(told.contains("AMQP_URL"), "{told}");
+        }
+        assert_eq!(
+            line(&[DATABASE, BROKER]),
+            "sudo apt-get install --no-install-recommends mariadb-server-core mariadb-client-core rabbitmq-server"
+        );
+    }
 }

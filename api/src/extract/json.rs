@@ -5,6 +5,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ordermill_common::ops::Patience;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -79,8 +80,13 @@ pub fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Resul
     Ok(value)
 }
 
+/// A client that sends half a body and stalls must not hold a request for ever.
 async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
+    let patience = request.extensions().get::<Patience>().copied().unwrap_or_default();
+    let reading = tokio::time::timeout(patience.body, Bytes::from_request(request, state)).await;
+    let read = reading
+        .map_err(|_late| Problem::new(Code::RequestTimeout, "the body did not arrive in time"))?;
+    read.map_err(|rejection: BytesRejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             Problem::new(Code::PayloadTooLarge, "the body is larger than 256 KiB")
         } else {

@@ -9,6 +9,7 @@ mod edge;
 mod hostile;
 mod process;
 mod search;
+mod slow;
 mod stage;
 mod stock;
 mod tokens;

@@ -182,6 +182,49 @@ async fn texts_are_found_in_names_and_skus_in_any_case_and_stand_for_themselves(
 }
 
 #[tokio::test]
+async fn emoji_are_told_apart_and_the_text_beside_them_is_found_in_any_case() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        for (sku, name) in [
+            ("HAT", "Party hat \u{1f389}"),
+            ("CAKE", "Grüße \u{1f9c1}"),
+            ("FAMILY", "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}"),
+            ("FIELD", "\u{20bb7}"),
+            ("HEART", "\u{2764}\u{fe0f}"),
+        ] {
+            shop.product(&admin, sku, 1, 1).await;
+            sqlx::query("update products set name = ? where sku = ?")
+                .bind(name)
+                .bind(sku)
+                .execute(shop.app.db.pool())
+                .await
+                .unwrap();
+        }
+        for (q, expected) in [
+            ("\u{1f389}", &["HAT"][..]),
+            ("\u{1f9c1}", &["CAKE"]),
+            ("\u{1f680}", &[]),
+            ("HAT \u{1f389}", &["HAT"]),
+            ("GRÜSSE \u{1f9c1}", &[]),
+            ("GRÜßE \u{1f9c1}", &["CAKE"]),
+            ("hat \u{1f9c1}", &[]),
+            ("\u{1f468}", &["FAMILY"]),
+            ("\u{1f469}\u{200d}\u{1f467}", &["FAMILY"]),
+            ("\u{20bb7}", &["FIELD"]),
+            ("\u{20bb8}", &[]),
+            ("\u{1f389}\u{1f389}", &[]),
+            ("\u{2764}", &["HEART"]),
+        ] {
+            let url = reqwest::Url::parse_with_params("http://x/v1/products", [("q", q)]).unwrap();
+            let path = format!("{}?{}", url.path(), url.query().unwrap());
+            let found = shop.get(&path).send().await;
+            assert_eq!(texts(&found.is(200).body, "sku"), expected, "{q}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn prices_are_filtered_at_both_ends() {
     with_shop(async |shop| {
         let admin = shop.admin().await;

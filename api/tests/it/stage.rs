@@ -11,6 +11,7 @@ use ordermill_api::token::Bearer;
 use ordermill_common::clock;
 use ordermill_common::db::{self, Db};
 use ordermill_common::id::{OwnerId, UserId};
+use ordermill_common::ops::Patience;
 use ordermill_common::user::{self, Email, NewUser, Password, Registered, Role};
 use reqwest::{Client, Method, RequestBuilder, header};
 use serde_json::{Value, json};
@@ -99,7 +100,17 @@ pub(crate) async fn with_shop(story: impl AsyncFnOnce(&Shop)) {
 
 /// Serves on this database, whatever its state.
 pub(crate) async fn with_server(url: &str, story: impl AsyncFnOnce(&Shop)) {
+    with_patient_server(url, Patience::default(), story).await;
+}
+
+/// The same with other patience for slow clients.
+pub(crate) async fn with_patient_server(
+    url: &str,
+    patience: Patience,
+    story: impl AsyncFnOnce(&Shop),
+) {
     let server = Server::bind(&serve_args(url)).await.expect("free ports are free");
+    let server = server.with_patience(patience);
     let shop = Shop {
         url: format!("http://{}", server.addr().expect("it listens")),
         health_url: format!("http://{}", server.health_addr().expect("it listens")),

@@ -36,16 +36,19 @@ pub struct ConsumerConfig {
     /// How long a delivery is kept back before it is handed back for another try, the first time. It
     /// doubles with each failure, up to thirty times this.
     pub retry_pause: Duration,
+    /// How long a delivery is held at most, with the pause before it is handed back. Then its handler is
+    /// dropped, and the broker hands the message to somebody who gets further with it.
+    pub hold: Duration,
     /// How often the silence is questioned.
     pub watch_every: Duration,
 }
 
 impl ConsumerConfig {
     /// The usual pauses: 1 s to 30 s before a retry, so that a message outlives three minutes without a
-    /// database; silence questioned every 15 s.
+    /// database; nothing held for more than a minute; silence questioned every 15 s.
     pub fn new(queue: Queue, prefetch: u16, drain: Duration) -> Self {
         let (retry_pause, watch_every) = (Duration::from_secs(1), Duration::from_secs(15));
-        Self { queue, prefetch, drain, retry_pause, watch_every }
+        Self { queue, prefetch, drain, retry_pause, hold: Duration::from_mins(1), watch_every }
     }
 }
 
@@ -102,7 +105,8 @@ impl Consumer {
     }
 
     /// Consumes until shutdown, then drains: takes no more, finishes what is in hand within the
-    /// configured time, acks it, and closes. A handler that panics counts as [`Disposition::Retry`].
+    /// configured time, acks it, and closes. A handler that panics, or is dropped because it held its
+    /// delivery for too long, counts as [`Disposition::Retry`].
     pub async fn run<H, F>(self, handler: H, shutdown: CancellationToken)
     where
         H: Fn(Delivery) -> F + Send + Sync + 'static,

@@ -54,8 +54,27 @@ async fn enforces_checks(version: &str, conn: &mut sqlx::MySqlConnection) -> Res
             .await?;
         return Ok(on == 1);
     }
+    Ok(mysql_enforces_checks(version))
+}
+
+fn mysql_enforces_checks(version: &str) -> bool {
     let mut numbers = version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     let version =
         (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    Ok(version >= (8, 0, 16))
+    version >= (8, 0, 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_are_enforced_since_a_patch_of_mysql_8() {
+        for old in ["", "5.7.44-log", "8.0.15", "8.0.9-rc", "8.0"] {
+            assert!(!mysql_enforces_checks(old), "{old}");
+        }
+        for new in ["8.0.16", "8.0.40-0ubuntu0.22.04.1", "8.4.3", "9.7.0-debian", "10.0"] {
+            assert!(mysql_enforces_checks(new), "{new}");
+        }
+    }
 }

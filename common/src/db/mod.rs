@@ -14,6 +14,8 @@ pub mod group;
 mod migrate;
 #[cfg(test)]
 pub(crate) mod scratch;
+#[cfg(test)]
+mod tests;
 mod unit;
 pub mod wake;
 

@@ -16,6 +16,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::{Patience, serve};
+
 /// For how long an answer is given again, so that many probes cost one look.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -84,10 +86,10 @@ pub async fn serve_health<R: Readiness>(
     readiness: R,
     draining: CancellationToken,
     until: CancellationToken,
-) -> std::io::Result<()> {
+) {
     let health = Arc::new(Health { readiness, draining, last: Mutex::new(None) });
     let router = Router::new().route("/readyz", get(readyz::<R>)).with_state(health).merge(livez());
-    axum::serve(listener, router).with_graceful_shutdown(until.cancelled_owned()).await
+    serve(listener, router, Patience::default(), until).await;
 }
 
 /// `/livez` alone, for a process that has no admin listener.

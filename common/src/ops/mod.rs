@@ -9,10 +9,12 @@
 mod health;
 mod listen;
 mod probe;
+mod serve;
 pub mod settings;
 mod signals;
 
 pub use health::{Part, Readiness, Report, Standing, livez, serve_health};
 pub use listen::{ListenError, listen};
 pub use probe::{ProbeError, probe};
+pub use serve::{Patience, serve};
 pub use signals::draining;

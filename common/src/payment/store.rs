@@ -31,8 +31,8 @@ pub struct Payment {
     pub amount: i64,
     /// Calls that ended without a verdict.
     pub attempts: u32,
-    /// Whether somebody's lease still runs.
-    pub leased: bool,
+    /// Whose lease still runs, if somebody's does.
+    pub leased_to: Option<OwnerId>,
     /// How long ago it was created, by the database's clock.
     pub age: Duration,
 }
@@ -76,7 +76,7 @@ fn payment(row: &sqlx::mysql::MySqlRow) -> Result<Payment> {
         method: row.try_get("method")?,
         amount: row.try_get("amount")?,
         attempts: u32::try_from(row.try_get::<i32, _>("attempts")?).unwrap_or(0),
-        leased: row.try_get::<i64, _>("leased")? == 1,
+        leased_to: row.try_get("leased_to")?,
         age: Duration::from_micros(u64::try_from(age).unwrap_or(0)),
     })
 }
@@ -88,7 +88,7 @@ pub async fn of_orders(tx: &mut Tx<'_>, orders: &[OrderId]) -> Result<Vec<Paymen
     }
     let rows = sqlx::query(
         "select t.id, t.order_id, t.status, t.method, t.amount, t.attempts, \
-           (t.lease_until is not null and t.lease_until > now(6)) as leased, \
+           if(t.lease_until > now(6), t.owner, null) as leased_to, \
            timestampdiff(microsecond, t.created_at, now(6)) as age \
          from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
          straight_join payments t force index (payments_order) on t.order_id = unhex(j.id)",
@@ -103,7 +103,7 @@ crate::lock_by_id!(
     LOCK,
     LOCK_SKIP,
     "t.id, t.order_id, t.status, t.method, t.amount, t.attempts, \
-     (t.lease_until is not null and t.lease_until > now(6)) as leased, \
+     if(t.lease_until > now(6), t.owner, null) as leased_to, \
      timestampdiff(microsecond, t.created_at, now(6)) as age",
     "payments",
     "id"
@@ -126,7 +126,7 @@ pub async fn win_leases(
         .fetch_all(&mut **tx)
         .await?;
     let mut free: Vec<Payment> = rows.iter().map(payment).collect::<Result<_>>()?;
-    free.retain(|payment| payment.status.is_unfinished() && !payment.leased);
+    free.retain(|payment| payment.status.is_unfinished() && payment.leased_to.is_none());
     if free.is_empty() {
         return Ok(free);
     }

@@ -86,6 +86,35 @@ async fn a_queue_deleted_under_the_consumer_is_declared_and_consumed_again() {
     stage.drain_without(publisher).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_is_held_too_long_is_handed_back_and_the_others_go_on() {
+    let stage = Stage::set().await;
+    let publisher = stage.publisher().await;
+    let messages = envelopes(20);
+    let stuck = messages[0].id.to_string();
+    publisher.publish(messages).await;
+    let (tries, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (trying, doing) = (Arc::clone(&tries), Arc::clone(&done));
+    let hasty =
+        ConsumerConfig { prefetch: 2, hold: Duration::from_millis(500), ..config(Queue::Checkout) };
+    stage.consume(&stage.broker, hasty, move |delivery: Delivery| {
+        let is_stuck = delivery.message_id.as_deref() == Some(&stuck);
+        let first = is_stuck && trying.fetch_add(1, Ordering::SeqCst) == 0;
+        let done = Arc::clone(&doing);
+        async move {
+            if first {
+                std::future::pending::<()>().await;
+            }
+            done.fetch_add(1, Ordering::SeqCst);
+            Disposition::Ack
+        }
+    });
+    until(20, "all are done", async || done.load(Ordering::SeqCst) == 20).await;
+    assert_eq!(tries.load(Ordering::SeqCst), 2);
+    stage.drain_without(publisher).await;
+    assert_eq!(stage.ready(Queue::Checkout).await, 0);
+}
+
 /// Holds every delivery until it may go on.
 struct Holding {
     started: Arc<AtomicUsize>,

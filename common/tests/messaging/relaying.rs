@@ -72,6 +72,24 @@ async fn two_relays_share_one_table_without_doubling() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_without_a_broker_takes_nothing_over_and_another_can() {
+    let stage = Stage::set().await;
+    let hasty = || RelayConfig { scan_every: Duration::from_millis(1), ..hasty() };
+    let _lonely = stage.relay_on(&stage.broker_at("127.0.0.1:1"), hasty());
+    let rows = rows(10);
+    stage.insert(OwnerId::mint(), Duration::ZERO, &rows).await;
+    // Time for a hundred scans: each look needs a connection of its own.
+    for _ in 0..20 {
+        assert_eq!(stage.pending().await, 10);
+    }
+    let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
+    let _relay = open_relay(&stage, hasty()).await;
+    until(20, "they leave without waiting for a lease", async || stage.pending().await == 0).await;
+    until(20, "they are received", async || received.has(&rows)).await;
+    stage.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_sends_what_was_hinted() {
     let stage = Stage::set().await;
     let config = RelayConfig::new(OwnerId::mint());

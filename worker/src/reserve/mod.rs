@@ -94,7 +94,8 @@ impl Unit for Reserve {
         let checkouts = checkout::store::lock(tx, &ids, locks).await?;
         let (consumed, fresh): (Vec<_>, Vec<_>) =
             checkouts.into_iter().partition(|checkout| checkout.consumed);
-        let consumed: Vec<OrderId> = consumed.iter().map(|checkout| checkout.order_id).collect();
+        let consumed: Vec<Wake> =
+            consumed.iter().map(|checkout| *first[&checkout.order_id].1).collect();
         let mut answers = resume::resume(tx, self.holder, &consumed, locks).await?;
         let fresh = fresh.into_iter().map(|checkout| {
             let wake = first[&checkout.order_id].1;

@@ -29,12 +29,20 @@ pub(crate) struct Database {
     log: PathBuf,
     port: u16,
     mark: Mark,
+    options: Vec<String>,
     child: Option<Tied>,
 }
 
 impl Database {
-    /// Prepares the server's files, once per folder, and starts it without waiting for it.
-    pub(crate) fn start(program: &Path, folder: &Path, state: &State, mark: &Mark) -> Result<Self> {
+    /// Prepares the server's files, once per folder, and starts it without waiting for it. The options
+    /// come after ours.
+    pub(crate) fn start(
+        program: &Path,
+        folder: &Path,
+        state: &State,
+        mark: &Mark,
+        options: &[&str],
+    ) -> Result<Self> {
         let version = Command::new(program).arg("--version").output().map(|out| out.stdout);
         let version = version.with_context(|| format!("cannot run {}", program.display()))?;
         let mut database = Self {
@@ -45,6 +53,7 @@ impl Database {
             log: folder.join("logs/database.log"),
             port: state.database_port,
             mark: mark.clone(),
+            options: options.iter().map(|&option| option.to_owned()).collect(),
             child: None,
         };
         secret::write(&database.first_statements(), &statements(state))?;
@@ -79,6 +88,7 @@ impl Database {
         } else {
             &["--innodb-redo-log-capacity=256M", "--mysqlx=OFF"][..]
         });
+        command.args(&self.options);
         self.child = Some(Tied::start("the database server", command, &self.log)?);
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! what it had promised to keep. The servers end with this process, however it ends; should that
 //! fail, the next start in the folder ends what is left first.
 
+mod alone;
 mod broker;
 mod database;
 mod state;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+
+pub use self::alone::DatabaseAlone;
 
 use self::broker::Broker;
 use self::database::Database;
@@ -91,7 +94,7 @@ impl Servers {
         let state = State::load(&path)?;
         // The broker first: it is the slower one, and starts while the database's files are made.
         let broker = Broker::start(&programs.broker, &path, &state, folder.mark())?;
-        let database = Database::start(&programs.database, &path, &state, folder.mark())?;
+        let database = Database::start(&programs.database, &path, &state, folder.mark(), &[])?;
         Ok(Self { path, state, database, broker, claim: None })
     }
 
@@ -112,8 +115,7 @@ impl Servers {
 
     /// `mysql://…` with a user that may create databases.
     pub fn database_url(&self) -> String {
-        let State { password, database_port, .. } = &self.state;
-        format!("mysql://ordermill:{password}@127.0.0.1:{database_port}/ordermill")
+        self.state.database_url()
     }
 
     /// `amqp://…` with a user of the default virtual host.

@@ -38,6 +38,12 @@ impl State {
         Ok(state)
     }
 
+    /// `mysql://…` with a user that has all rights.
+    pub(crate) fn database_url(&self) -> String {
+        let Self { password, database_port, .. } = self;
+        format!("mysql://ordermill:{password}@127.0.0.1:{database_port}/ordermill")
+    }
+
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
         secret::write(&folder.join(FILE), &serde_json::to_string_pretty(self)?)
             .with_context(|| format!("cannot write {}/{FILE}", folder.display()))

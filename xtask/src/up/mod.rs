@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// Place no demo order
     #[arg(long)]
     no_demo: bool,
+    /// Use the API's and the worker's programs as they are
+    #[arg(long)]
+    no_build: bool,
     #[command(flatten)]
     given: Given,
 }
@@ -60,7 +63,9 @@ pub(crate) fn run(options: &Options, progress: Progress) -> Result<ExitCode> {
     };
     // In the profile of this command, dev: a newcomer waits for this build, and `cargo xtask test`
     // uses most of it again. An optimised build takes several times as long.
-    binaries::build(progress)?;
+    if !options.no_build {
+        binaries::build(progress)?;
+    }
 
     let launch =
         |programs| progress.step("Preparing the servers", || Servers::launch(&folder, &programs));

@@ -4,3 +4,4 @@
 mod commands;
 mod servers;
 mod stage;
+mod up;

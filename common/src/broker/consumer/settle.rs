@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use lapin::types::{AMQPValue, ShortString};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{ConsumerConfig, Delivery, Disposition};
@@ -42,14 +43,25 @@ impl Held {
         let delivery = self.take_delivery();
         let id = delivery.message_id.clone();
         let pause = pause(self.config.retry_pause, delivery.failed_before);
+        let until = Instant::now() + self.config.hold;
         let handling = AssertUnwindSafe(async { handler(delivery).await }).catch_unwind();
-        let disposition = handling.await.unwrap_or_else(|_panic| {
-            tracing::error!(message.id = id, "a handler panicked");
-            Disposition::Retry
-        });
+        let disposition = match tokio::time::timeout_at(until, handling).await {
+            Ok(Ok(disposition)) => disposition,
+            Ok(Err(_panic)) => {
+                tracing::error!(message.id = id, "a handler panicked");
+                Disposition::Retry
+            }
+            Err(_late) => {
+                tracing::warn!(
+                    message.id = id,
+                    "a delivery was held for too long; handing it back"
+                );
+                Disposition::Retry
+            }
+        };
         if disposition == Disposition::Retry {
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep_until(until.min(Instant::now() + pause)) => {}
                 () = self.shutdown.cancelled() => {}
                 () = self.broken.cancelled() => {}
             }

@@ -63,3 +63,63 @@ impl<U: Unit> Intake<U> {
         Some(batch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::db::batch::Locks;
+    use crate::db::group::Slots;
+    use crate::db::{Result, Tx};
+
+    /// Members are only their weight.
+    struct Parcels;
+
+    impl Unit for Parcels {
+        type Member = Weight;
+        type Answer = ();
+        const NAME: &'static str = "parcels";
+
+        fn weight(&self, parcel: &Weight) -> Weight {
+            *parcel
+        }
+
+        async fn write(
+            &self,
+            _: &mut Tx<'_>,
+            _: &[&Weight],
+            _: Locks,
+            _: &mut Slots<()>,
+        ) -> Result<()> {
+            unreachable!("nothing is written here")
+        }
+    }
+
+    async fn sizes(parcels: Vec<Weight>) -> Vec<usize> {
+        let (intake, waiting) = mpsc::channel(parcels.len());
+        for member in parcels {
+            let (reply, _) = oneshot::channel();
+            let ticket = Ticket { member, expires: Instant::now(), reply };
+            assert!(intake.try_send(ticket).is_ok());
+        }
+        drop(intake);
+        let (mut intake, mut sizes) = (Intake::<Parcels>::new(waiting), Vec::new());
+        let limits = Limits::new(1, 200, Duration::ZERO);
+        while let Some(batch) = intake.next_batch(&Parcels, &limits).await {
+            sizes.push(batch.len());
+        }
+        sizes
+    }
+
+    #[tokio::test]
+    async fn a_batch_closes_at_each_of_its_limits_and_what_is_larger_goes_alone() {
+        let weight = |lines, bytes| Weight { lines, bytes };
+        assert_eq!(sizes(vec![weight(1, 1); 450]).await, [200, 200, 50]);
+        assert_eq!(sizes(vec![weight(1_500, 1); 5]).await, [2, 2, 1]);
+        assert_eq!(sizes(vec![weight(4_000, 1); 2]).await, [1, 1]);
+        assert_eq!(sizes(vec![weight(1, 1 << 20); 5]).await, [2, 2, 1]);
+        let (light, heavy) = (weight(1, 1), weight(9_000, 9 << 20));
+        assert_eq!(sizes(vec![light, light, heavy, light, heavy]).await, [2, 1, 1, 1]);
+    }
+}

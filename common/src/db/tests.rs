@@ -1,0 +1,44 @@
+//! What every session is told, whatever the server's own settings are.
+
+use sqlx::MySqlConnection;
+
+use super::scratch::with_database;
+
+async fn variable(conn: &mut MySqlConnection, names: &'static str) -> String {
+    let shown: (String, String) = sqlx::query_as(names).fetch_one(conn).await.unwrap();
+    shown.1
+}
+
+#[tokio::test]
+async fn every_session_is_strict_and_reads_what_is_committed() {
+    with_database(async |db| {
+        let mut pooled = db.pool().acquire().await.unwrap();
+        let mut own = db.connect().await.unwrap();
+        let mut lane = db.connect_lane().await.unwrap();
+        for conn in [&mut *pooled, &mut own, &mut lane] {
+            let isolation = "show session variables \
+                where variable_name in ('tx_isolation', 'transaction_isolation')";
+            assert_eq!(variable(conn, isolation).await, "READ-COMMITTED");
+            let mode = variable(conn, "show session variables like 'sql_mode'").await;
+            let mut mode: Vec<&str> = mode.split(',').collect();
+            mode.sort_unstable();
+            let expected = [
+                "ERROR_FOR_DIVISION_BY_ZERO",
+                "NO_ENGINE_SUBSTITUTION",
+                "NO_ZERO_DATE",
+                "NO_ZERO_IN_DATE",
+                "ONLY_FULL_GROUP_BY",
+                "STRICT_ALL_TABLES",
+                "STRICT_TRANS_TABLES",
+            ];
+            assert_eq!(mode, expected);
+            let wait =
+                variable(conn, "show session variables like 'innodb_lock_wait_timeout'").await;
+            assert_eq!(wait, "2");
+        }
+        let idle = "show session variables like 'wait_timeout'";
+        assert_eq!(variable(&mut lane, idle).await, "15", "a silent lane's locks are freed");
+        assert_ne!(variable(&mut own, idle).await, "15");
+    })
+    .await;
+}

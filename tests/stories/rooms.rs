@@ -1,0 +1,188 @@
+//! Two rooms of the worker from inside, where what a story could see would depend on who is faster: who
+//! comes first within one batch, and how fast a sweep wakes a backlog.
+
+use std::time::Duration;
+
+use ordermill_common::broker::{Broker, Publisher};
+use ordermill_common::checkout::{SnapshotLine, snapshot};
+use ordermill_common::clock;
+use ordermill_common::db::group::{GroupCommit, Limits};
+use ordermill_common::db::{Db, batch};
+use ordermill_common::id::{OrderId, OwnerId, PaymentId, ProductId, UserId};
+use ordermill_common::order::Status;
+use ordermill_common::outbox::{Relay, RelayConfig};
+use ordermill_tests::database::{Database, fresh_name};
+use ordermill_tests::until;
+use ordermill_worker::reserve::{Reserve, Reserved, Wake};
+use ordermill_worker::sweep::Sweeper;
+use ordermill_worker::task::Holder;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::faults::nowhere;
+
+/// A buyer's checkout of one piece, accepted that many seconds ago.
+async fn accepted(db: &Db, product: ProductId, seconds_ago: u32) -> OrderId {
+    let (order, user) = (OrderId::mint(), UserId::mint());
+    let line = SnapshotLine {
+        product_id: product,
+        sku: "MUG".to_owned(),
+        name: "Mug".to_owned(),
+        quantity: 1,
+        price: 500,
+    };
+    sqlx::query("insert into carts (user_id, version) values (?, 1)")
+        .bind(user)
+        .execute(db.pool())
+        .await
+        .expect("the statement is right");
+    sqlx::query(
+        "insert into checkouts (order_id, user_id, idempotency_key, fingerprint, payment_method, \
+         `lines`, total, request_id, accepted_at, wake_at) \
+         values (?, ?, 'c:1', repeat('x', 32), 'tok_approve', ?, 500, 'a-request', \
+         now(6) - interval ? second, now(6))",
+    )
+    .bind(order)
+    .bind(user)
+    .bind(snapshot::write(&[line]))
+    .bind(seconds_ago)
+    .execute(db.pool())
+    .await
+    .expect("the statement is right");
+    order
+}
+
+/// A product with that many pieces.
+async fn shelved(db: &Db, pieces: i64) -> ProductId {
+    let product = ProductId::mint();
+    let insert = "insert into products (id, sku, name, description, price, version, created_at, \
+        updated_at) values (?, 'MUG', 'Mug', '', 500, 1, now(6), now(6))";
+    sqlx::query(insert).bind(product).execute(db.pool()).await.expect("the statement is right");
+    sqlx::query("insert into stock (product_id, available) values (?, ?)")
+        .bind(product)
+        .bind(pieces)
+        .execute(db.pool())
+        .await
+        .expect("the statement is right");
+    product
+}
+
+/// The reserve lane of a worker of its own.
+fn reserve(db: &Db) -> GroupCommit<Reserve> {
+    let holder = Holder { owner: OwnerId::mint(), lease: Duration::from_secs(30) };
+    let limits = Limits::new(1, 200, Duration::from_secs(10));
+    let unit = Reserve { db: db.clone(), holder };
+    GroupCommit::start(db, unit, limits, &TaskTracker::new())
+}
+
+#[tokio::test]
+async fn who_was_accepted_first_is_served_first_whoever_leads_the_batch() {
+    let database = Database::create(&fresh_name()).await;
+    let db = database.db();
+    let mug = shelved(&db, 1).await;
+    // The ids are in one order, the times of acceptance in the other.
+    let (late, early) = (accepted(&db, mug, 1).await, accepted(&db, mug, 9).await);
+    let reserve = reserve(&db);
+    let ask = |order_id| {
+        let wake = Wake { order_id, payment_id: PaymentId::mint(), at: clock::now() };
+        reserve.submit(wake, Duration::from_secs(30))
+    };
+
+    let (late, early) = tokio::join!(ask(late), ask(early));
+
+    assert_eq!(late, Ok(Reserved::Ended(Status::Rejected)));
+    assert!(matches!(early, Ok(Reserved::Charge(_))), "{early:?}");
+    db.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn a_reserve_whose_commit_was_not_confirmed_goes_on_with_its_own_payment() {
+    let database = Database::create(&fresh_name()).await;
+    let db = database.db();
+    let mug = shelved(&db, 5).await;
+    let order_id = accepted(&db, mug, 1).await;
+    let reserve = reserve(&db);
+    let wake = || Wake { order_id, payment_id: PaymentId::mint(), at: clock::now() };
+    let (first, second) = (wake(), wake());
+    let patience = Duration::from_secs(30);
+
+    let Ok(Reserved::Charge(task)) = reserve.submit(first, patience).await else {
+        panic!("there is enough");
+    };
+
+    // The batch runs again as it is; another delivery of the message does not get in between.
+    assert_eq!(reserve.submit(first, patience).await, Ok(Reserved::Charge(task)));
+    assert_eq!(reserve.submit(second, patience).await, Ok(Reserved::Held));
+    db.close().await;
+    database.remove().await;
+}
+
+const IDS: &str = "json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j";
+
+/// That many new ids, as the parameter of a statement.
+fn ids(count: usize) -> String {
+    batch::ids((0..count).map(|_| OrderId::mint().uuid()))
+}
+
+async fn fill(db: &Db, statement: String, ids: &str) {
+    let statement = sqlx::AssertSqlSafe(statement);
+    sqlx::query(statement).bind(ids).execute(db.pool()).await.expect("the statement is right");
+}
+
+/// Five thousand rows of three tables are due at once.
+async fn backlog(db: &Db) {
+    let checkouts = "insert into checkouts (order_id, user_id, idempotency_key, fingerprint, \
+        payment_method, `lines`, total, request_id, accepted_at, consumed_at, wake_at)";
+    let same = "unhex(j.id), unhex(j.id), j.id, repeat('x', 32), 'tok_approve', '[]', 0, 'a-request', now(6)";
+    fill(db, format!("{checkouts} select {same}, null, now(6) from {IDS}"), &ids(2_000)).await;
+    let charged = ids(1_500);
+    fill(db, format!("{checkouts} select {same}, now(6), null from {IDS}"), &charged).await;
+    let payments = "insert into payments (id, order_id, status, method, amount, wake_at, created_at, \
+        updated_at) select unhex(j.id), unhex(j.id), 'pending', 'tok_approve', 0, now(6), now(6), now(6)";
+    fill(db, format!("{payments} from {IDS}"), &charged).await;
+    let cancellations = "insert into cancellations (order_id, requested_by, request_id, requested_at, \
+        wake_at) select unhex(j.id), 'buyer', 'a-request', now(6), now(6)";
+    fill(db, format!("{cancellations} from {IDS}"), &ids(1_500)).await;
+}
+
+#[tokio::test]
+async fn a_backlog_is_woken_at_two_thousand_rows_a_second_and_each_row_once() {
+    let database = Database::create(&fresh_name()).await;
+    let db = database.db();
+    backlog(&db).await;
+    let (owner, shutdown, tasks) = (OwnerId::mint(), CancellationToken::new(), TaskTracker::new());
+    let broker = Broker::new(&nowhere(), "nobody.").expect("the URL is right");
+    let publisher = Publisher::start(&broker, &tasks);
+    let config = RelayConfig { drain: Duration::ZERO, ..RelayConfig::new(owner) };
+    let relay = Relay::start(&db, publisher, config, shutdown.clone(), &tasks);
+    // Two of them, as in two processes.
+    for _ in 0..2 {
+        let sweeper = Sweeper { db: db.clone(), owner, relay: relay.clone() };
+        tasks.spawn(sweeper.run(shutdown.clone()));
+    }
+    drop(relay);
+
+    let count = async |query: &'static str| -> i64 {
+        sqlx::query_scalar(query).fetch_one(db.pool()).await.expect("the query is right")
+    };
+    let due = "select cast((select count(*) from checkouts where wake_at <= now(6)) \
+        + (select count(*) from payments where wake_at <= now(6)) \
+        + (select count(*) from cancellations where wake_at <= now(6)) as signed)";
+    until("all are woken", || async { (count(due).await == 0).then_some(()) }).await;
+    shutdown.cancel();
+    tasks.close();
+    tasks.wait().await;
+
+    assert_eq!(count("select cast(count(*) as signed) from outbox").await, 5_000);
+    assert_eq!(count("select cast(count(distinct order_id) as signed) from outbox").await, 5_000);
+    // The rows of one sweep carry one time, the database's: no second that begins with one holds more.
+    let fastest = "select cast(max(n) as signed) from ( \
+        select (select count(*) from outbox o where o.created_at >= t.created_at \
+          and o.created_at < t.created_at + interval 1 second) as n \
+        from (select distinct created_at from outbox) t) s";
+    let fastest = count(fastest).await;
+    assert!(fastest <= 2_000, "{fastest} rows within a second");
+    db.close().await;
+    database.remove().await;
+}
