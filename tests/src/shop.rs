@@ -129,10 +129,17 @@ impl Shop {
 
     /// Starts one more worker; answers its number.
     pub fn start_worker(&mut self) -> usize {
+        self.start_worker_with(&[])
+    }
+
+    /// As [`Shop::start_worker`], with settings of its own.
+    pub fn start_worker_with(&mut self, own: &[(&str, &str)]) -> usize {
         let number = self.workers.len();
         let name = format!("worker-{number}");
-        let worker =
-            Staff::start("ordermill-worker", &[], self.folder.path(), &name, &self.settings);
+        let own = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings: Vec<_> = self.settings.iter().cloned().chain(own).collect();
+        let folder = self.folder.path();
+        let worker = Staff::start("ordermill-worker", &[], folder, &name, &settings);
         self.workers.push(Some(worker));
         number
     }

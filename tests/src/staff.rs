@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::facts::until;
 
@@ -94,14 +94,17 @@ impl Staff {
     pub async fn stop(mut self) -> i32 {
         let pid = self.child.id().to_string();
         Command::new("kill").arg(&pid).status().expect("kill exists");
+        self.ended().await.code().unwrap_or(-1)
+    }
+
+    /// Waits until it has ended, by itself or by what it was sent.
+    pub async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
-        until("a stopped process ends", || {
+        until("a process ends", || {
             let status = child.try_wait().expect("it is ours");
             async move { status }
         })
         .await
-        .code()
-        .unwrap_or(-1)
     }
 
     /// Sends any other signal, by name.

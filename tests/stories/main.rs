@@ -3,6 +3,8 @@
 mod admin;
 mod cancel;
 mod containers;
+#[cfg(feature = "crash-points")]
+mod crash;
 mod dead_letters;
 mod faults;
 mod gateway;

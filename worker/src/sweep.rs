@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use ordermill_common::broker::Kind;
+use ordermill_common::crash_point;
 use ordermill_common::db::{Db, Error, Result, Tx};
 use ordermill_common::id::{MessageId, OrderId, OwnerId};
 use ordermill_common::log::chain;
@@ -58,6 +59,7 @@ impl Sweeper {
             let tick = tokio::time::timeout(TICK, self.tick(&mut conn));
             let rows = tick.await.map_err(|_| Error::TimedOut)??;
             if !rows.is_empty() {
+                crash_point!("sweep.after_commit");
                 tracing::info!(rows = rows.len(), "woke what was due");
                 self.relay.hint(rows);
             }
@@ -96,7 +98,10 @@ impl Sweeper {
         rows.extend(cancels.into_iter().map(|due| row(Kind::OrderCancelV1, due)));
         let orders = checkouts.into_iter().chain(payments);
         rows.extend(orders.map(|due| row(Kind::OrderCheckoutV1, due)));
-        outbox::store::insert(tx, self.owner, &rows).await?;
+        if !rows.is_empty() {
+            outbox::store::insert(tx, self.owner, &rows).await?;
+            crash_point!("sweep.before_commit");
+        }
         Ok(rows)
     }
 }
