@@ -175,7 +175,13 @@ impl Shop {
     /// Processes that start from now on find the broker, which was away when the shop opened.
     pub fn find_broker(&mut self) {
         self.amqp_url = server("AMQP_URL");
-        self.settings.push(("AMQP_URL".to_owned(), self.amqp_url.clone()));
+        let found = self.amqp_url.clone();
+        self.set("AMQP_URL", &found);
+    }
+
+    /// Processes that start from now on have this setting.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
     }
 
     /// Time passes for what lies in the outbox: rows that their process did not publish belong to
