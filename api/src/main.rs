@@ -13,6 +13,11 @@ use ordermill_common::log;
 use ordermill_common::ops::{self, settings};
 
 fn main() -> ExitCode {
+    #[cfg(feature = "crash-points")]
+    if let Err(error) = ordermill_common::crash::arm() {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
     let settings = match settings::parse::<Cli>(std::env::args_os(), "serve") {
         Ok(settings) => settings,
         Err(unusable) => return ExitCode::from(unusable.print()),

@@ -13,7 +13,7 @@ use crate::dice::Dice;
 use crate::stage::{Plan, Sight, Stage};
 
 /// Longest wait for a recovery; more is a violation.
-pub const LONGEST_RECOVERY: Duration = Duration::from_secs(60);
+pub const LONGEST_RECOVERY: Duration = Duration::from_mins(1);
 
 /// A way to break things, tried many times under load.
 #[derive(Clone)]

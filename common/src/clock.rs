@@ -6,7 +6,10 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 /// The time now in UTC, to the microsecond: what a `datetime(6)` column can hold.
 #[expect(clippy::disallowed_methods, reason = "the clock is read here and nowhere else")]
 pub fn now() -> DateTime<Utc> {
-    Utc::now().trunc_subsecs(6)
+    let now = Utc::now().trunc_subsecs(6);
+    #[cfg(feature = "crash-points")]
+    let now = now + crate::crash::skew();
+    now
 }
 
 /// RFC 3339 in UTC with milliseconds and `Z`, as the API writes times.

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod checkout;
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod db;
 pub mod dead_letter;
 pub mod id;

@@ -112,10 +112,17 @@ impl Shop {
 
     /// Starts one more worker; answers its number.
     pub fn start_worker(&mut self) -> usize {
+        self.start_worker_with(&[])
+    }
+
+    /// As [`Shop::start_worker`], with settings of its own.
+    pub fn start_worker_with(&mut self, own: &[(&str, &str)]) -> usize {
         let number = self.workers.len();
         let name = format!("worker-{number}");
-        let worker =
-            Staff::start("ordermill-worker", &[], self.folder.path(), &name, &self.settings);
+        let own = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings: Vec<_> = self.settings.iter().cloned().chain(own).collect();
+        let folder = self.folder.path();
+        let worker = Staff::start("ordermill-worker", &[], folder, &name, &settings);
         self.workers.push(Some(worker));
         number
     }
@@ -151,7 +158,13 @@ impl Shop {
     /// Processes that start from now on find the broker, which was away when the shop opened.
     pub fn find_broker(&mut self) {
         self.amqp_url = server("AMQP_URL");
-        self.settings.push(("AMQP_URL".to_owned(), self.amqp_url.clone()));
+        let found = self.amqp_url.clone();
+        self.set("AMQP_URL", &found);
+    }
+
+    /// Processes that start from now on have this setting.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
     }
 
     /// Time passes for what lies in the outbox: rows that their process did not publish belong to

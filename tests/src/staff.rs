@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::facts::until;
 
@@ -93,19 +93,17 @@ impl Staff {
     /// SIGTERM; answers the exit code once it has drained.
     pub async fn stop(mut self) -> i32 {
         self.signal("TERM");
-        self.ended().await
+        self.ended().await.code().unwrap_or(-1)
     }
 
-    /// The exit code, once it has ended by itself.
-    pub async fn ended(&mut self) -> i32 {
+    /// Waits until it has ended, by itself or by what it was sent.
+    pub async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
         until("a process ends", || {
             let status = child.try_wait().expect("it is ours");
             async move { status }
         })
         .await
-        .code()
-        .unwrap_or(-1)
     }
 
     /// Sends any other signal, by name.

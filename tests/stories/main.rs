@@ -4,6 +4,8 @@ mod admin;
 mod breaker;
 mod cancel;
 mod containers;
+#[cfg(feature = "crash-points")]
+mod crash;
 mod database;
 mod dead_letters;
 mod faults;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use ordermill_common::crash_point;
 use ordermill_common::money::Currency;
 use ordermill_common::payment::breaker::{BreakerLimits, Change};
 use ordermill_common::payment::gateway::within;
@@ -74,7 +75,12 @@ impl Till {
             method,
             request: Some(request.clone()),
         };
-        let call = within(self.timeout, self.gateway.charge(&charge));
+        let call = async {
+            crash_point!("charge.before_call");
+            let answer = within(self.timeout, self.gateway.charge(&charge)).await;
+            crash_point!("charge.after_call");
+            answer
+        };
         match self.call(call, leased_until).await {
             Some(Ok(Verdict::Captured)) => CallOutcome::Captured,
             Some(Ok(Verdict::Declined(why))) => CallOutcome::Declined(why),
@@ -85,7 +91,12 @@ impl Till {
 
     /// Voids the payment, on the same terms.
     pub async fn void(&self, task: &Task, leased_until: Instant) -> CallOutcome {
-        let call = within(self.timeout, self.gateway.void(task.payment_id));
+        let call = async {
+            crash_point!("void.before_call");
+            let answer = within(self.timeout, self.gateway.void(task.payment_id)).await;
+            crash_point!("void.after_call");
+            answer
+        };
         match self.call(call, leased_until).await {
             Some(Ok(())) => CallOutcome::Voided,
             Some(Err(error)) => CallOutcome::NoVerdict("void", error.as_str().to_owned()),

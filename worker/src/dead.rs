@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use ordermill_common::broker::{Delivery, Disposition, Envelope, Kind};
+use ordermill_common::crash_point;
 use ordermill_common::db::{Db, Result};
 use ordermill_common::log::chain;
 use ordermill_common::{cancellation, checkout, payment};
@@ -18,7 +19,10 @@ const REST: Duration = Duration::from_secs(5);
 /// Handles a delivery of the dead queue.
 pub async fn handle(db: Db, delivery: Delivery) -> Disposition {
     match settle(&db, &delivery).await {
-        Ok(()) => Disposition::Ack,
+        Ok(()) => {
+            crash_point!("dead.after_write");
+            Disposition::Ack
+        }
         Err(error) => {
             tracing::warn!(error = %chain(&error), "cannot look after a dead letter now");
             Disposition::Retry
@@ -29,6 +33,7 @@ pub async fn handle(db: Db, delivery: Delivery) -> Disposition {
 async fn settle(db: &Db, delivery: &Delivery) -> Result<()> {
     let mut conn = db.connect().await?;
     let decoded = Envelope::decode(&delivery.body);
+    crash_point!("dead.before_write");
     if let Ok(envelope) = &decoded {
         match standing(&mut conn, envelope).await? {
             Standing::Woken => {

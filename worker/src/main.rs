@@ -11,6 +11,11 @@ use ordermill_worker::config::{Cli, Command, HealthArgs, StoreArgs};
 use ordermill_worker::{gateway, letters, republish, run, verify};
 
 fn main() -> ExitCode {
+    #[cfg(feature = "crash-points")]
+    if let Err(error) = ordermill_common::crash::arm() {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
     let settings = match settings::parse::<Cli>(std::env::args_os(), "run") {
         Ok(settings) => settings,
         Err(unusable) => return ExitCode::from(unusable.print()),

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use ordermill_common::broker::Kind;
+use ordermill_common::crash_point;
 use ordermill_common::db::{Db, Error, Result, Tx};
 use ordermill_common::id::{MessageId, OrderId, OwnerId};
 use ordermill_common::log::chain;
@@ -63,6 +64,7 @@ impl Sweeper {
             let tick = tokio::time::timeout(TICK, self.tick(&mut conn, &mut heirs));
             let rows = tick.await.map_err(|_| Error::TimedOut)??;
             if !rows.is_empty() {
+                crash_point!("sweep.after_commit");
                 tracing::info!(rows = rows.len(), "woke what was due");
                 self.relay.hint(rows);
             }
@@ -105,6 +107,9 @@ impl Sweeper {
         rows.extend(orders.map(|due| row(Kind::OrderCheckoutV1, due)));
         outbox::store::insert(tx, self.owner, &rows).await?;
         rows.extend(inherited);
+        if !rows.is_empty() {
+            crash_point!("sweep.before_commit");
+        }
         Ok(rows)
     }
 }

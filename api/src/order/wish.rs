@@ -39,7 +39,10 @@ pub(crate) async fn wish(app: &App, wish: Wish, moves: fn(Status) -> Vec<Status>
         Box::pin(async move { ask(tx, publisher, &wish).await })
     });
     match asked.await? {
-        Asked::Now(message) => app.writes.publish(message),
+        Asked::Now(message) => {
+            ordermill_common::crash_point!("ask.after_commit");
+            app.writes.publish(message);
+        }
         Asked::Before => {}
         Asked::Illegal(tried) => return Err(illegal(tried, moves)),
         Asked::Unknown => return Err(Problem::not_found()),

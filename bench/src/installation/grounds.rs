@@ -120,14 +120,12 @@ impl Grounds {
 
     /// Runs a command of rabbitmqctl on the broker.
     pub fn ask_broker(&self, arguments: &[&str]) -> Result<()> {
-        match &self.servers {
-            Some(servers) => servers.ask_broker(arguments),
-            None => {
-                let command = self.commands.ask_broker_with.as_deref();
-                let command = command.context("there is no command to ask the broker with")?;
-                run(Some(&format!("{command} {}", arguments.join(" "))))
-            }
+        if let Some(servers) = &self.servers {
+            return servers.ask_broker(arguments);
         }
+        let command = self.commands.ask_broker_with.as_deref();
+        let command = command.context("there is no command to ask the broker with")?;
+        run(Some(&format!("{command} {}", arguments.join(" "))))
     }
 
     /// Starts the killed broker and waits for it.

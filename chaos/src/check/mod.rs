@@ -17,7 +17,7 @@ use crate::crowd::Crowd;
 use crate::stage::{Sight, Stage};
 
 /// How long after the end of the last fault everything has to have ended.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 
 /// What a scenario did that leaves traces.
 #[derive(Debug, Clone, Default)]

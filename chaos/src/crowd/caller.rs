@@ -152,7 +152,7 @@ impl Caller {
         let who = &self.name;
         let call = Call { at_ms: 0, took_ms: 0, who, what, subject, ending, answer: &words };
         self.testimony.log(began, call);
-        answer.ok().filter(|_| ending != Ending::Unknown).map(reply)
+        answer.ok().as_ref().filter(|_| ending != Ending::Unknown).map(reply)
     }
 }
 
@@ -165,7 +165,7 @@ fn ending(status: u16) -> Ending {
     }
 }
 
-fn reply(answer: Answer) -> Reply {
+fn reply(answer: &Answer) -> Reply {
     let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
     Reply { status: answer.status, body }
 }

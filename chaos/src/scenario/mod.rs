@@ -2,6 +2,7 @@
 
 mod backlog;
 mod clock;
+mod crash;
 mod freeze;
 mod gateway;
 mod kill;
@@ -19,6 +20,7 @@ use crate::scene::Scenario;
 pub fn all() -> Vec<Scenario> {
     let rooms = [
         kill::all(),
+        crash::all(),
         outage::all(),
         link::all(),
         freeze::all(),

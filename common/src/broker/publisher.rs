@@ -275,7 +275,9 @@ async fn send_all(channel: &Channel, broker: &Broker, round: &[Envelope]) -> Sen
     });
     let mut answers = Vec::with_capacity(round.len());
     let (mut returned, mut trouble) = (HashSet::new(), None);
-    for written in join_all(writes).await {
+    let written = join_all(writes).await;
+    crate::crash_point!("relay.after_publish");
+    for written in written {
         let confirmed = match written {
             Ok(confirm) => confirm.await,
             Err(error) => Err(error),

@@ -72,6 +72,7 @@ pub async fn ask(tx: &mut Tx<'_>, publisher: OwnerId, wish: &Wish) -> Result<Ask
         Ok(Applied::Now(_)) => {
             store::insert(tx, wish).await?;
             outbox::store::insert(tx, publisher, std::slice::from_ref(&message)).await?;
+            crate::crash_point!("ask.before_commit");
             Ok(Asked::Now(message))
         }
     }

@@ -23,7 +23,7 @@ pub struct CartWrites;
 impl Unit for CartWrites {
     type Member = Change;
     type Answer = std::result::Result<Cart, Refusal>;
-    const NAME: &'static str = "cart.write";
+    const NAME: &'static str = "cart";
     // Adding is relative: done twice it would be twice as many.
     const RERUN_UNKNOWN: bool = false;
 

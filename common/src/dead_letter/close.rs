@@ -38,6 +38,7 @@ pub async fn redrive(
     let Some(row) = letter.message() else { return Ok(Err(Refusal::NotUnderstood)) };
     outbox::store::insert_unless_there(tx, owner, &row).await?;
     store::close(tx, id, LetterState::Redriven, by, None).await?;
+    crate::crash_point!("redrive.before_commit");
     Ok(Ok(row))
 }
 

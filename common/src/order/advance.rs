@@ -60,5 +60,6 @@ pub async fn advance(
         at,
     };
     store::save(tx, &[change]).await?;
+    crate::crash_point!("move.before_commit");
     Ok(Advanced::There(Applied::Now(status)))
 }

@@ -181,6 +181,7 @@ impl Relay {
             return true;
         }
         let envelopes: Vec<Envelope> = batch.iter().map(|hint| hint.row.clone().into()).collect();
+        crate::crash_point!("relay.before_publish");
         let outcomes = self.publisher.publish(envelopes).await;
         let mut counts = Counts::default();
         let mut confirmed = Vec::with_capacity(batch.len());
@@ -196,6 +197,7 @@ impl Relay {
         counts.log();
         let some = !confirmed.is_empty();
         if some {
+            crate::crash_point!("relay.after_confirm");
             self.waits.reset();
             // The keeper lives as long as this end.
             let _ = self.confirmed.send(confirmed).await;

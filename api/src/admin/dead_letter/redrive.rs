@@ -23,6 +23,7 @@ pub async fn redrive(
         Box::pin(async move { dead_letter::redrive(tx, owner, id, &by).await })
     });
     let message = redriven.await?.map_err(|refusal| refused(&refusal))?;
+    ordermill_common::crash_point!("redrive.after_commit");
     app.writes.publish(message);
     shown(&app, id).await
 }

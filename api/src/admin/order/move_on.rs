@@ -35,7 +35,10 @@ pub async fn move_on(
         Box::pin(async move { advance(tx, id, step, &by, at).await })
     });
     match advanced.await? {
-        Advanced::There(_) => shown(&app, id).await,
+        Advanced::There(_) => {
+            ordermill_common::crash_point!("move.after_commit");
+            shown(&app, id).await
+        }
         Advanced::Illegal(tried) => Err(illegal(tried, Status::admin_transitions)),
         Advanced::CancellationPending => Err(Problem::new(
             Code::CancellationPending,

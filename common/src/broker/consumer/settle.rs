@@ -69,7 +69,12 @@ impl Held {
         let acker = &self.delivery.acker;
         let settling = async {
             match disposition {
-                Disposition::Ack => acker.ack(BasicAckOptions::default()).await,
+                Disposition::Ack => {
+                    crate::crash_point!("ack.before");
+                    let written = acker.ack(BasicAckOptions::default()).await;
+                    crate::crash_point!("ack.after");
+                    written
+                }
                 Disposition::Retry => acker.reject(BasicRejectOptions { requeue: true }).await,
                 Disposition::Dead => acker.reject(BasicRejectOptions { requeue: false }).await,
             }

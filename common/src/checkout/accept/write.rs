@@ -21,7 +21,7 @@ pub struct Accepts {
 impl Unit for Accepts {
     type Member = Accept;
     type Answer = Answer;
-    const NAME: &'static str = "checkout.accept";
+    const NAME: &'static str = "accept";
     const RERUN_DUPLICATE: bool = true;
 
     // The cart's length shows only once its row is locked; carts beyond the limit are deferred then.

@@ -139,11 +139,13 @@ impl<U: Unit> Lane<U> {
                 in_step.store(tx.rollback().await.is_ok(), Ordering::Relaxed);
                 return Err(error);
             }
+            crate::crash_point!(U::NAME, "before_commit");
             committing.store(true, Ordering::Relaxed);
             tx.commit().await.map_err(|error| {
                 in_step.store(false, Ordering::Relaxed);
                 Error::CommitUnknown(Box::new(error.into()))
             })?;
+            crate::crash_point!(U::NAME, "after_commit");
             Ok(slots)
         };
         let started = Instant::now();

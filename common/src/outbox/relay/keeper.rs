@@ -99,6 +99,7 @@ impl Keeper {
         match self.claim_expired().await {
             Ok(rows) => {
                 if !rows.is_empty() {
+                    crate::crash_point!("relay.after_claim");
                     tracing::info!(rows = rows.len(), "took expired messages over");
                 }
                 rows
@@ -113,6 +114,7 @@ impl Keeper {
     async fn delete(&mut self, ids: &[MessageId]) -> Result<u64> {
         let mut conn = self.connection().await?;
         let removed = within(WORK, store::delete(&mut conn, ids)).await?;
+        crate::crash_point!("relay.after_delete");
         self.idle = Some((conn, Instant::now()));
         Ok(removed)
     }
