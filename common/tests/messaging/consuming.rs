@@ -88,6 +88,8 @@ async fn a_queue_deleted_under_the_consumer_is_declared_and_consumed_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delivery_that_is_held_too_long_is_handed_back_and_the_others_go_on() {
+    let usual = ConsumerConfig::new(Queue::Checkout, 1, Duration::ZERO);
+    assert_eq!(usual.hold, Duration::from_mins(1));
     let stage = Stage::set().await;
     let publisher = stage.publisher().await;
     let messages = envelopes(20);
