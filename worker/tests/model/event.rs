@@ -25,6 +25,8 @@ pub(crate) enum Event {
     TurnAway(u8),
     /// A caller has waited long enough; its call may still arrive.
     TimeOut(u8),
+    /// The gateway is silent to one order, for that many tries in a row.
+    Silence { order: u8, tries: u8 },
     /// A worker writes what it knows.
     Settle(u8),
     /// A worker dies with all that it has in hand.
@@ -43,17 +45,19 @@ pub(crate) enum Event {
     Wait(Duration),
 }
 
-/// The stock of two products, and what happens.
+/// The stock of two products, how many silent calls open a breaker, and what happens.
 #[derive(Debug, Clone)]
 pub(crate) struct Life {
     pub(crate) stock: [i64; 2],
+    pub(crate) failures: u32,
     pub(crate) events: Vec<Event>,
 }
 
 pub(crate) fn life() -> impl Strategy<Value = Life> {
     let stock = [0_i64..8, 0_i64..8];
-    (stock, prop::collection::vec(event(), 1..150))
-        .prop_map(|(stock, events)| Life { stock, events })
+    let failures = prop_oneof![Just(3_u32), Just(20)];
+    (stock, failures, prop::collection::vec(event(), 1..150))
+        .prop_map(|(stock, failures, events)| Life { stock, failures, events })
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -82,6 +86,7 @@ fn event() -> impl Strategy<Value = Event> {
         9 => arrive,
         1 => any::<u8>().prop_map(Event::TurnAway),
         3 => any::<u8>().prop_map(Event::TimeOut),
+        2 => (any::<u8>(), 1_u8..7).prop_map(|(order, tries)| Event::Silence { order, tries }),
         10 => any::<u8>().prop_map(Event::Settle),
         1 => (0_usize..2).prop_map(Event::Crash),
         3 => any::<u8>().prop_map(Event::Ask),

@@ -41,7 +41,7 @@ impl Witness {
             buyer_sees(*seen, now);
             payment_moves(seen.payment, now.payment);
             wish_is_decided(*seen, now);
-            given_up_late_enough(world.now, *seen, now, order);
+            given_up_in_time(world.now, *seen, now, order);
             books_agree(world, order);
             something_wakes(order);
             *seen = now;
@@ -155,8 +155,8 @@ fn wish_is_decided(before: Seen, now: Seen) {
     }
 }
 
-/// An order without a verdict is given up after five silent calls or half a minute, not before.
-fn given_up_late_enough(time: Duration, before: Seen, now: Seen, order: &Order) {
+/// An order without a verdict is given up after five silent calls or half a minute, and not before.
+fn given_up_in_time(time: Duration, before: Seen, now: Seen, order: &Order) {
     let Some(payment) = order.payment else { return };
     let given_up = before.status == Status::Reserved
         && now.status == Status::PaymentFailed
@@ -167,6 +167,8 @@ fn given_up_late_enough(time: Duration, before: Seen, now: Seen, order: &Order) 
         "given up after {} calls and {age:?}",
         order.silent_calls
     );
+    let asks_on = payment.status == PaymentStatus::Pending;
+    assert!(!asks_on || payment.attempts < 5, "not given up after {} calls", payment.attempts);
 }
 
 /// What our books say of the payment is what the gateway's books say.

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use ordermill_common::payment::PaymentStatus;
 use ordermill_worker::decide::CallOutcome;
 
 use super::stages::TIMEOUT;
-use super::{Sent, Step, World};
+use super::{Kind, Message, Order, Sent, Step, World, pick};
 use crate::gateway::Op;
 
 impl World {
@@ -47,6 +48,31 @@ impl World {
 
     pub(super) fn time_out(&mut self, hand: usize) {
         self.end_call(hand, CallOutcome::NoVerdict("call", "timed_out".to_owned()));
+    }
+
+    /// Of one order whose payment is pending and asleep: it wakes, and its call ends without a verdict.
+    pub(super) fn keep_silent_to(&mut self, number: u8, tries: u8) {
+        let pending =
+            |order: &Order| order.payment.filter(|it| it.status == PaymentStatus::Pending);
+        let orders: Vec<usize> =
+            (0..self.orders.len()).filter(|at| pending(&self.orders[*at]).is_some()).collect();
+        let Some(at) = pick(&orders, number).map(|at| orders[at]) else { return };
+        for _ in 0..tries {
+            let Some(wake) = pending(&self.orders[at]).and_then(|payment| payment.wake) else {
+                return;
+            };
+            self.now = self.now.max(wake);
+            let hands = self.hands.len();
+            self.deliver(0, &[Message { kind: Kind::Checkout, order: at }]);
+            if self.hands.len() == hands {
+                return;
+            }
+            self.call(hands);
+            if matches!(self.hands[hands].step, Step::Wait { .. }) {
+                self.time_out(hands);
+            }
+            self.settle(hands);
+        }
     }
 
     /// Brings the answer to whoever waits for it.

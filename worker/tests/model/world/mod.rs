@@ -105,6 +105,8 @@ pub(crate) struct World {
     asking: Vec<usize>,
     hands: Vec<Hand>,
     wire: Vec<Sent>,
+    /// Silent calls that open a breaker.
+    failures: u32,
     breakers: [Breaker; 2],
     minted: u64,
 }
@@ -113,9 +115,8 @@ pub(crate) fn product(number: usize) -> ProductId {
     ProductId::from_uuid(Uuid::from_u128(number as u128))
 }
 
-/// The breaker opens soon, so that short lives see it.
-fn breaker() -> Breaker {
-    Breaker::new(BreakerLimits { failures: 3, ..BreakerLimits::default() })
+fn breaker(failures: u32) -> Breaker {
+    Breaker::new(BreakerLimits { failures, ..BreakerLimits::default() })
 }
 
 fn pick<T>(list: &[T], number: u8) -> Option<usize> {
@@ -123,7 +124,7 @@ fn pick<T>(list: &[T], number: u8) -> Option<usize> {
 }
 
 impl World {
-    pub(crate) fn new(stock: [i64; 2]) -> Self {
+    pub(crate) fn new(stock: [i64; 2], failures: u32) -> Self {
         Self {
             epoch: Instant::now(),
             now: Duration::ZERO,
@@ -136,7 +137,8 @@ impl World {
             asking: Vec::new(),
             hands: Vec::new(),
             wire: Vec::new(),
-            breakers: [breaker(), breaker()],
+            failures,
+            breakers: [breaker(failures), breaker(failures)],
             minted: 0,
         }
     }
@@ -171,6 +173,7 @@ impl World {
             Event::TimeOut(number) => {
                 self.pick_hand(*number, |step| matches!(step, Step::Wait { .. }), Self::time_out);
             }
+            Event::Silence { order, tries } => self.keep_silent_to(*order, *tries),
             Event::Settle(number) => {
                 self.pick_hand(*number, |step| matches!(step, Step::Settle(_)), Self::settle);
             }
@@ -308,7 +311,7 @@ impl World {
 
     /// The broker hands out again what the worker held.
     fn crash(&mut self, worker: usize) {
-        self.breakers[worker] = breaker();
+        self.breakers[worker] = breaker(self.failures);
         let (dead, alive) = std::mem::take(&mut self.hands)
             .into_iter()
             .partition::<Vec<_>, _>(|hand| hand.worker == worker);
