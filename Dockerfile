@@ -8,6 +8,7 @@ COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 COPY api api
 COPY bench bench
+COPY chaos chaos
 COPY common common
 COPY migrations migrations
 COPY tests tests

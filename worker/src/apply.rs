@@ -49,7 +49,8 @@ impl Case<'_> {
         }
     }
 
-    fn releases(&self) -> Result<bool> {
+    /// Whether the order gives its stock back: it held some, and does so no more.
+    pub fn releases(&self) -> Result<bool> {
         Ok(self.order.status.holds_stock() && !self.status_after()?.holds_stock())
     }
 }
