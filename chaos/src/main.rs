@@ -63,7 +63,10 @@ async fn act(cli: Cli) -> Result<bool> {
     }
     if cli.list {
         for one in &chosen {
-            println!("{:20} {:>6} trials, quick {:>2}   {}", one.name, one.trials, one.quick, one.about);
+            println!(
+                "{:20} {:>6} trials, quick {:>2}   {}",
+                one.name, one.trials, one.quick, one.about
+            );
         }
         return Ok(true);
     }

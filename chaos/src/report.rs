@@ -32,7 +32,7 @@ impl Outcome {
     }
 
     /// The middle and the longest recovery.
-    fn recovery(&self) -> Option<(Duration, Duration)> {
+    pub fn recovery(&self) -> Option<(Duration, Duration)> {
         let mut sorted = self.recoveries.clone();
         sorted.sort();
         Some((*sorted.get(sorted.len() / 2)?, *sorted.last()?))

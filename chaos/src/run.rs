@@ -46,6 +46,11 @@ pub async fn run(
     if !comes_back(&scene.crowd, rate).await {
         outcome.violations.push(format!("the rate of {rate:.1}/s did not come back in 30 s"));
     }
+    if let (Some(limit), Some((median, _))) = (scenario.median, outcome.recovery())
+        && median > limit
+    {
+        outcome.violations.push(format!("RECOVERY took {median:.1?}, the median, not {limit:?}"));
+    }
     let found = check(&scene.stage, &mut scene.crowd, &scene.expected).await;
     outcome.violations.extend(found);
     outcome.violations.extend(vitals.compare(&scene.stage).await);
@@ -90,7 +95,8 @@ fn heal(scene: &mut Scene<'_>, violations: &mut Vec<String>) {
     let members = stage.apis.iter_mut().chain(&mut stage.workers);
     for member in std::iter::once(&mut stage.gateway).chain(members) {
         member.thaw();
-        let healed = block_in_place(|| if member.is_alive() { member.wait() } else { member.start() });
+        let healed =
+            block_in_place(|| if member.is_alive() { member.wait() } else { member.start() });
         if let Err(error) = healed {
             violations.push(format!("{} does not come back: {error:#}", member.name()));
         }

@@ -26,6 +26,8 @@ pub struct Scenario {
     pub trials: u32,
     /// Trials of a quick run; 0 leaves it out.
     pub quick: u32,
+    /// What the median of the recoveries must not exceed, where that was promised.
+    pub median: Option<Duration>,
     /// The installation.
     pub plan: fn() -> Plan,
     /// The load.

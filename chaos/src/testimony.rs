@@ -94,7 +94,8 @@ impl Testimony {
 
     /// Logs a call that began at `at`.
     pub fn log(&self, at: Instant, mut call: Call<'_>) {
-        let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let millis =
+            |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         call.at_ms = millis(at.duration_since(self.started));
         call.took_ms = millis(at.elapsed());
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);

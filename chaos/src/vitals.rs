@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::Result;
+use tokio::task::block_in_place;
 
 use crate::stage::{Member, Stage};
 
@@ -36,7 +37,9 @@ impl Vitals {
     pub async fn compare(&self, stage: &Stage<'_>) -> Vec<String> {
         let now = match Self::take(stage).await {
             Ok(now) => now,
-            Err(error) => return vec![format!("open files and connections are unknown: {error:#}")],
+            Err(error) => {
+                return vec![format!("open files and connections are unknown: {error:#}")];
+            }
         };
         let mut grown = Vec::new();
         for before in &self.signs {
@@ -46,6 +49,7 @@ impl Vitals {
                 grown.push(format!("LEAK: {name} had {was} open files and has {is}"));
             }
         }
+        grown.extend(unlimited(stage).unwrap_or_else(|error| vec![format!("{error:#}")]));
         let slack = i64::try_from(SLACK * stage.apis.len().max(1)).unwrap_or(i64::MAX);
         if now.connections > self.connections + slack {
             grown.push(format!(
@@ -55,6 +59,16 @@ impl Vitals {
         }
         grown
     }
+}
+
+/// Consumers of this installation that the broker may send everything at once: a reconnect that forgot its
+/// prefetch. (A prefetch of 0 is none.)
+fn unlimited(stage: &Stage<'_>) -> Result<Vec<String>> {
+    let ask = ["list_consumers", "queue_name", "prefetch_count", "--silent"];
+    let consumers = block_in_place(|| stage.grounds.ask_broker(&ask))?;
+    let ours = consumers.lines().filter(|line| line.starts_with(stage.site.queue_prefix()));
+    let forgotten = ours.filter(|line| line.split_whitespace().last() == Some("0"));
+    Ok(forgotten.map(|line| format!("PREFETCH: without a limit: {line}")).collect())
 }
 
 fn sign(member: &Member) -> Option<Sign> {

@@ -118,14 +118,19 @@ impl Grounds {
         Ok(())
     }
 
-    /// Runs a command of rabbitmqctl on the broker.
-    pub fn ask_broker(&self, arguments: &[&str]) -> Result<()> {
+    /// Runs a command of rabbitmqctl on the broker and answers what it printed.
+    pub fn ask_broker(&self, arguments: &[&str]) -> Result<String> {
         if let Some(servers) = &self.servers {
             return servers.ask_broker(arguments);
         }
         let command = self.commands.ask_broker_with.as_deref();
         let command = command.context("there is no command to ask the broker with")?;
-        run(Some(&format!("{command} {}", arguments.join(" "))))
+        let command = format!("{command} {}", arguments.join(" "));
+        let output = Command::new("sh").args(["-c", &command]).output()?;
+        if !output.status.success() {
+            bail!("`{command}` failed ({})", output.status);
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Starts the killed broker and waits for it.

@@ -47,9 +47,8 @@ pub(super) fn letters(
 /// Lines of level ERROR that no scenario announced. An order whose gateway gave no verdict is told of.
 pub(super) fn logs(errors: &[String], expected: &Expected, violations: &mut Vec<String>) {
     let usual = ["recorded a dead letter"];
-    let is_explained = |line: &str| {
-        usual.iter().chain(&expected.errors).any(|words| line.contains(words))
-    };
+    let is_explained =
+        |line: &str| usual.iter().chain(&expected.errors).any(|words| line.contains(words));
     let unexplained: Vec<&String> = errors.iter().filter(|line| !is_explained(line)).collect();
     if let Some(first) = unexplained.first() {
         violations.push(format!("{} ERROR lines, the first: {first}", unexplained.len()));

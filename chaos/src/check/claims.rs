@@ -70,7 +70,8 @@ pub(super) async fn check(
     for (buyer, orders) in kept {
         let clicked = clicks.get(&buyer).copied().unwrap_or(0);
         if orders > clicked {
-            violations.push(format!("DOUBLED: {buyer} clicked {clicked} times and has {orders} orders"));
+            violations
+                .push(format!("DOUBLED: {buyer} clicked {clicked} times and has {orders} orders"));
         }
     }
     let held = looks(crowd, rows, violations).await?;

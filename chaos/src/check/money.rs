@@ -44,10 +44,8 @@ pub(super) fn check(ledger: &Path, rows: &[Row], violations: &mut Vec<String>) -
         if deed.captures > 1 {
             violations.push(format!("{} was charged {} times", row.order_id, deed.captures));
         }
-        let is_bought = matches!(
-            row.status.as_deref(),
-            Some("paid" | "packed" | "shipped" | "delivered")
-        );
+        let is_bought =
+            matches!(row.status.as_deref(), Some("paid" | "packed" | "shipped" | "delivered"));
         let is_kept = deed.captures > 0 && !deed.is_voided;
         if is_bought != is_kept {
             violations.push(format!("{} is {:?}, its payment {deed:?}", row.order_id, row.status));

@@ -78,7 +78,8 @@ pub(super) async fn dump(db: &Db, mut to: impl Write) -> Result<()> {
                 _ => format!("'{column}', `{column}`"),
             })
             .collect();
-        let select = format!("select cast(json_object({}) as char) from `{name}`", fields.join(", "));
+        let select =
+            format!("select cast(json_object({}) as char) from `{name}`", fields.join(", "));
         let rows: Vec<String> =
             sqlx::query_scalar(AssertSqlSafe(select)).fetch_all(db.pool()).await?;
         for row in rows {

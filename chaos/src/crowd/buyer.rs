@@ -89,7 +89,8 @@ impl Buyer {
         if self.caller.dice().percent(self.mood.doubles) {
             let again = self.caller.ask("checkout again", &key, &request).await?;
             if self.note(place, Some(&again)).is_none() {
-                let words = format!("{key} was accepted, and later {} {}", again.status, again.body);
+                let words =
+                    format!("{key} was accepted, and later {} {}", again.status, again.body);
                 self.caller.testimony().violation(words);
             }
         }

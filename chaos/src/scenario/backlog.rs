@@ -23,6 +23,7 @@ pub(super) fn all() -> Vec<Scenario> {
                 more than a few times.",
         trials: 1,
         quick: 0,
+        median: None,
         plan: Plan::default,
         mood: || Mood {
             buyers: 64,

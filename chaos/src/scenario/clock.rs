@@ -15,6 +15,7 @@ pub(super) fn all() -> Vec<Scenario> {
         about: "One worker's clock is an hour ahead, or behind.",
         trials: 20,
         quick: 2,
+        median: None,
         plan: Plan::default,
         mood: Mood::default,
         act,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use futures::future::BoxFuture;
 use ordermill_bench::http::Request;
 use ordermill_common::broker::{Envelope, Kind, Queue};
@@ -20,6 +20,8 @@ use crate::stage::{Member, Plan};
 
 const VARIABLE: &str = "ORDERMILL_CRASH_AT";
 const HIT_WITHIN: Duration = Duration::from_secs(40);
+/// Long before a forgotten order would wake by itself.
+const LONGEST: Duration = Duration::from_secs(25);
 const TRIALS_A_POINT: u32 = 25;
 
 pub(super) fn all() -> Vec<Scenario> {
@@ -30,6 +32,7 @@ pub(super) fn all() -> Vec<Scenario> {
                 at once and was not is settled.",
         trials: points * TRIALS_A_POINT,
         quick: points,
+        median: Some(Duration::from_secs(2)),
         plan: || Plan { workers: 2, ..Plan::default() },
         mood: || Mood { cancels: 30, ..Mood::default() },
         act,
@@ -65,6 +68,7 @@ fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>>
             block_in_place(|| member(scene, *place).start_with(&[]))?;
         }
         let took = scene.until_settled(&open, died).await.with_context(|| point.to_owned())?;
+        ensure!(took < LONGEST, "{point}: orders waited {took:?}");
         for place in &places {
             block_in_place(|| member(scene, *place).wait())?;
         }
@@ -148,8 +152,7 @@ async fn redrive(scene: &mut Scene<'_>) -> Result<()> {
         return Ok(());
     }
     let id = MessageId::mint();
-    let nobody =
-        Envelope::new(id, Kind::OrderCheckoutV1, OrderId::mint(), RequestId::mint());
+    let nobody = Envelope::new(id, Kind::OrderCheckoutV1, OrderId::mint(), RequestId::mint());
     scene.expected.poison.push(id.to_string());
     scene.expected.errors.push("no checkout for this message");
     scene.expected.errors.push("parked a dead letter");

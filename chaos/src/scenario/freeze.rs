@@ -29,6 +29,7 @@ pub(super) fn all() -> Vec<Scenario> {
                 transaction or anywhere, for 40 s, and goes on. Recovered: what it held is settled elsewhere.",
         trials: 50,
         quick: 1,
+        median: None,
         plan: Plan::default,
         mood: Mood::default,
         act,

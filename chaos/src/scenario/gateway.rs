@@ -20,6 +20,7 @@ pub(super) fn all() -> Vec<Scenario> {
         about,
         trials,
         quick,
+        median: None,
         plan: Plan::default,
         mood: Mood::default,
         act,
@@ -32,7 +33,13 @@ pub(super) fn all() -> Vec<Scenario> {
             1,
             late,
         ),
-        scenario("gateway-down", "The payment gateway says that it cannot work, for 4 s.", 30, 1, down),
+        scenario(
+            "gateway-down",
+            "The payment gateway says that it cannot work, for 4 s.",
+            30,
+            1,
+            down,
+        ),
     ]
 }
 

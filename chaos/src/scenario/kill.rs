@@ -1,6 +1,8 @@
 //! SIGKILL of every process, again and again, at moments that chance chooses.
 
-use anyhow::Result;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
 use futures::future::BoxFuture;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
@@ -9,12 +11,16 @@ use crate::crowd::Mood;
 use crate::scene::{Scenario, Scene, Trial};
 use crate::stage::Plan;
 
+/// After the broker's port has opened.
+const ALL_SETTLED: Duration = Duration::from_secs(20);
+
 pub(super) fn all() -> Vec<Scenario> {
-    let scenario = |name, about, trials, quick, act| Scenario {
+    let scenario = |name, about, trials, quick, median, act| Scenario {
         name,
         about,
         trials,
         quick,
+        median,
         plan: Plan::default,
         mood: Mood::default,
         act,
@@ -26,14 +32,16 @@ pub(super) fn all() -> Vec<Scenario> {
              not is settled.",
             1_000,
             10,
+            Some(Duration::from_secs(2)),
             worker,
         ),
-        scenario("api-kill", "An API is killed and started again.", 200, 4, api),
+        scenario("api-kill", "An API is killed and started again.", 200, 4, None, api),
         scenario(
             "gateway-kill",
             "The payment gateway is killed and started again. Recovered: the next payment ends.",
             200,
             4,
+            None,
             gateway,
         ),
         scenario(
@@ -41,6 +49,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "The database is killed and started again. Recovered: the next payment ends, from its port's opening.",
             200,
             2,
+            None,
             database,
         ),
         scenario(
@@ -48,6 +57,7 @@ pub(super) fn all() -> Vec<Scenario> {
             "RabbitMQ is killed and started again. Recovered: the next payment ends, from its port's opening.",
             300,
             2,
+            Some(Duration::from_secs(5)),
             broker,
         ),
     ]
@@ -105,6 +115,12 @@ fn broker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> 
         scene.stage.grounds.kill_broker()?;
         scene.go_on(10, 500).await;
         block_in_place(|| scene.stage.grounds.restart_broker())?;
-        Ok(Trial::recovered(scene.until_next(Instant::now()).await?))
+        let open_again = Instant::now();
+        let waiting = scene.prompt_orders().await?;
+        let recovery = scene.until_next(open_again).await?;
+        // Long before a forgotten message's order would wake by itself.
+        let all = scene.until_settled(&waiting, open_again).await?;
+        ensure!(all < ALL_SETTLED, "orders waited {all:?} for a message");
+        Ok(Trial::recovered(recovery))
     })
 }

@@ -23,12 +23,19 @@ pub(super) fn all() -> Vec<Scenario> {
         about,
         trials,
         quick,
+        median: None,
         plan: || Plan { links: true, ..Plan::default() },
         mood: Mood::default,
         act,
     };
     vec![
-        scenario("link-cut", "All connections of one process to one server are reset.", 200, 5, cut),
+        scenario(
+            "link-cut",
+            "All connections of one process to one server are reset.",
+            200,
+            5,
+            cut,
+        ),
         scenario(
             "link-truncated",
             "A connection is reset in the middle of a frame.",
@@ -43,7 +50,13 @@ pub(super) fn all() -> Vec<Scenario> {
             5,
             lost_commit,
         ),
-        scenario("link-slow", "Every packet of one process takes 200 ms longer, for 3 s.", 30, 1, slow),
+        scenario(
+            "link-slow",
+            "Every packet of one process takes 200 ms longer, for 3 s.",
+            30,
+            1,
+            slow,
+        ),
         scenario(
             "black-hole",
             "What one process sends to a server, or is sent, or both, disappears for 12 s.",

@@ -22,6 +22,7 @@ pub(super) fn all() -> Vec<Scenario> {
         about,
         trials,
         quick,
+        median: None,
         plan: Plan::default,
         mood: Mood::default,
         act,
@@ -70,7 +71,7 @@ fn broker_alarm<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Tr
         let limit = |limit: &[&str]| {
             let mut command = vec!["set_vm_memory_high_watermark"];
             command.extend(limit);
-            block_in_place(|| scene.stage.grounds.ask_broker(&command))
+            block_in_place(|| scene.stage.grounds.ask_broker(&command)).map(drop)
         };
         limit(&["0"])?;
         sleep(ALARM).await;

@@ -19,6 +19,7 @@ pub(super) fn all() -> Vec<Scenario> {
                 others are settled.",
         trials: 10,
         quick: 1,
+        median: None,
         plan: Plan::default,
         mood: Mood::default,
         act,

@@ -15,6 +15,7 @@ pub(super) fn all() -> Vec<Scenario> {
         about: "Every process is drained with SIGTERM and started again in turn, old and new ones side by side.",
         trials: 20,
         quick: 1,
+        median: None,
         plan: Plan::default,
         mood: Mood::default,
         act,

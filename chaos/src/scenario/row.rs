@@ -24,6 +24,7 @@ pub(super) fn all() -> Vec<Scenario> {
         about,
         trials,
         quick,
+        median: None,
         plan: Plan::default,
         mood: Mood::default,
         act,

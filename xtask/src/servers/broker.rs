@@ -79,8 +79,8 @@ impl Broker {
         self.child = None;
     }
 
-    /// Runs rabbitmqctl, the one that came with the server.
-    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<()> {
+    /// Runs rabbitmqctl, the one that came with the server, and answers what it printed.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<String> {
         let program = fs::canonicalize(&self.program)?.with_file_name("rabbitmqctl");
         let mut command = self.environment(&program);
         command.args(arguments).stdin(Stdio::null());
@@ -89,7 +89,7 @@ impl Broker {
             let words = [output.stdout, output.stderr].concat();
             bail!("rabbitmqctl failed ({}):\n{}", output.status, String::from_utf8_lossy(&words));
         }
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     pub(crate) fn ask_to_stop(&mut self) {

@@ -148,8 +148,8 @@ impl Servers {
         self.broker.wait()
     }
 
-    /// Runs a command of the broker's own tool, rabbitmqctl.
-    pub fn ask_broker(&self, arguments: &[&str]) -> Result<()> {
+    /// Runs a command of the broker's own tool, rabbitmqctl, and answers what it printed.
+    pub fn ask_broker(&self, arguments: &[&str]) -> Result<String> {
         self.broker.ask(arguments)
     }
 
