@@ -7,7 +7,7 @@ use clap::Parser;
 use ordermill_bench::installation::{Commands, Grounds};
 use ordermill_bench::live;
 use ordermill_chaos::report::{Outcome, Report};
-use ordermill_chaos::{run, scenario};
+use ordermill_chaos::{mutants, run, scenario};
 use tokio::task::block_in_place;
 use xtask::interrupt::{self, Interrupted};
 use xtask::secret;
@@ -25,6 +25,12 @@ struct Cli {
     /// Repeats a run; without it one is chosen and printed.
     #[arg(long)]
     seed: Option<u64>,
+    /// The first trial: a long run can be split.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    from: u32,
+    /// Plant bugs in a copy of the repository and see whether the scenarios find them.
+    #[arg(long, value_name = "NAME", num_args = 0..)]
+    mutants: Option<Vec<String>>,
     /// A few trials of each scenario, in minutes.
     #[arg(long)]
     quick: bool,
@@ -76,6 +82,9 @@ async fn act(cli: Cli) -> Result<bool> {
         None => u64::from_str_radix(&secret::hex(4)?, 16)?,
     };
     live::note(&format!("seed {seed}"));
+    if let Some(names) = &cli.mutants {
+        return block_in_place(|| mutants::run(names, seed));
+    }
     let folder = tempfile::Builder::new().prefix("ordermill-chaos-").tempdir()?;
     let mut grounds = block_in_place(|| Grounds::start(folder.path(), cli.commands.clone()))?;
     let mut report = Report { seed, outcomes: Vec::new() };
@@ -85,7 +94,7 @@ async fn act(cli: Cli) -> Result<bool> {
             continue;
         }
         live::note(&format!("{}: {trials} trials. {}", one.name, one.about));
-        let outcome = match run::run(&mut grounds, one, trials, seed).await {
+        let outcome = match run::run(&mut grounds, one, cli.from..cli.from + trials, seed).await {
             Ok(outcome) => outcome,
             Err(error) if error.is::<Interrupted>() => return Err(error),
             // A run that could not be judged has failed.

@@ -1,5 +1,6 @@
 //! One scenario from its opening to its verdict.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ const RATE_LOOK: Duration = Duration::from_secs(3);
 pub async fn run(
     grounds: &mut Grounds,
     scenario: &Scenario,
-    trials: u32,
+    trials: Range<u32>,
     seed: u64,
 ) -> Result<Outcome> {
     let started = Instant::now();
@@ -66,8 +67,13 @@ pub async fn run(
 }
 
 /// The trials, one after the other; the first that cannot be brought to its end is the last.
-async fn play(scene: &mut Scene<'_>, scenario: &Scenario, trials: u32, outcome: &mut Outcome) {
-    for number in 1..=trials {
+async fn play(
+    scene: &mut Scene<'_>,
+    scenario: &Scenario,
+    trials: Range<u32>,
+    outcome: &mut Outcome,
+) {
+    for number in trials {
         match (scenario.act)(scene, number).await {
             Ok(Trial { faults, recovery }) => {
                 outcome.trials += 1;

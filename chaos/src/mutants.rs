@@ -1,0 +1,209 @@
+//! Whether the suite sees what it looks for: nine planted bugs, each a patch that is applied to a scratch
+//! copy of the repository. The scenario must find it there, and must find nothing in the code as it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use ordermill_bench::live;
+use xtask::binaries;
+
+/// A bug that is planted.
+struct Mutant {
+    /// Its patch, without the ending.
+    name: &'static str,
+    scenario: &'static str,
+    /// The first trial and how many.
+    trials: (u32, u32),
+    /// What the violation says, of which one is enough.
+    caught_by: &'static [&'static str],
+}
+
+const MUTANTS: [Mutant; 9] = [
+    // At the crash point reserve.before_commit: the message is gone, and the order waits to wake by itself.
+    mutant("ack-before-commit", "crash-points", (16, 1), &["orders waited"]),
+    mutant("publish-without-confirm", "broker-kill", (1, 15), &["orders waited"]),
+    mutant("dedup-by-upsert", "worker-kill", (1, 3), &["was accepted, and later", "was answered"]),
+    mutant("stock-read-then-write", "worker-kill", (1, 3), &["STOCK of"]),
+    mutant("release-without-guard", "worker-kill", (1, 3), &["STOCK of"]),
+    // At the crash point accept.before_commit.
+    mutant(
+        "outbox-in-its-own-transaction",
+        "crash-points",
+        (1, 1),
+        &["dead letter nobody explains"],
+    ),
+    // At the crash point accept.after_commit.
+    mutant("no-takeover", "crash-points", (2, 1), &["not everything has ended", "orders waited"]),
+    mutant("gateway-key-per-attempt", "worker-kill", (1, 1), &["is nobody's", "its payment"]),
+    mutant("reconnect-forgets-prefetch", "broker-kill", (1, 1), &["PREFETCH"]),
+];
+
+const fn mutant(
+    name: &'static str,
+    scenario: &'static str,
+    trials: (u32, u32),
+    caught_by: &'static [&'static str],
+) -> Mutant {
+    Mutant { name, scenario, trials, caught_by }
+}
+
+/// Plants each bug whose name begins like one of these (all when there are none), and prints what caught
+/// it; `false` when one was not caught, or the code as it is was.
+pub fn run(names: &[String], seed: u64) -> Result<bool> {
+    let scratch = Scratch::prepare()?;
+    let mut lines = Vec::new();
+    let mut all_caught = true;
+    for mutant in &MUTANTS {
+        if !names.is_empty() && !names.iter().any(|name| mutant.name.starts_with(name.as_str())) {
+            continue;
+        }
+        live::note(&format!("planting {}", mutant.name));
+        let verdict = match try_one(&scratch, mutant, seed) {
+            Ok(caught_by) => format!("caught: {caught_by}"),
+            Err(error) => {
+                all_caught = false;
+                format!("NOT CAUGHT: {error:#}")
+            }
+        };
+        live::note(&verdict);
+        lines.push(format!("{:32} {:14} {verdict}", mutant.name, mutant.scenario));
+    }
+    println!("{}", lines.join("\n"));
+    Ok(all_caught)
+}
+
+/// Answers the violation that gave the bug away.
+fn try_one(scratch: &Scratch, mutant: &Mutant, seed: u64) -> Result<String> {
+    let as_it_is = play(&std::env::current_exe()?, mutant, seed)?;
+    ensure!(as_it_is.status.success(), "without the patch:\n{}", words(&as_it_is));
+    scratch.plant(mutant.name)?;
+    let output = play(&scratch.build()?, mutant, seed)?;
+    let words = words(&output);
+    ensure!(!output.status.success(), "nothing was found");
+    let violations = words.lines().filter(|line| line.contains("VIOLATION"));
+    let mut telling =
+        violations.filter(|line| mutant.caught_by.iter().any(|caught_by| line.contains(caught_by)));
+    match telling.next() {
+        Some(line) => Ok(line.trim().chars().take(150).collect()),
+        None => bail!("something else was found:\n{words}"),
+    }
+}
+
+fn play(program: &Path, mutant: &Mutant, seed: u64) -> Result<Output> {
+    let (from, trials) = mutant.trials;
+    Command::new(program)
+        .args(["--scenario", mutant.scenario, "--seed", &seed.to_string()])
+        .args(["--from", &from.to_string(), "--trials", &trials.to_string()])
+        .output()
+        .with_context(|| format!("cannot run {}", program.display()))
+}
+
+fn words(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// A copy of the committed state, with a target folder of its own.
+struct Scratch {
+    tree: PathBuf,
+    target: PathBuf,
+}
+
+impl Scratch {
+    fn prepare() -> Result<Self> {
+        let home = binaries::target()?.join("mutants");
+        let (tree, target) = (home.join("tree"), home.join("target"));
+        fs::create_dir_all(&home)?;
+        if tree.exists() {
+            fs::remove_dir_all(&tree)?;
+        }
+        git(binaries::root(), &["clone", "--quiet", ".", &tree.display().to_string()])?;
+        Ok(Self { tree, target })
+    }
+
+    /// The patch on top of the code as it is; one that does not apply is an error.
+    fn plant(&self, name: &str) -> Result<()> {
+        git(&self.tree, &["checkout", "--quiet", "."])?;
+        let patch = binaries::root().join(format!("chaos/mutants/{name}.patch"));
+        let applied = git(&self.tree, &["apply", &patch.display().to_string()]);
+        applied.with_context(|| format!("{name} no longer applies"))
+    }
+
+    fn build(&self) -> Result<PathBuf> {
+        let mut command = binaries::cargo();
+        command.current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.target).args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--profile",
+            "chaos",
+            "-p",
+            "ordermill-api",
+            "-p",
+            "ordermill-worker",
+            "-p",
+            "ordermill-chaos",
+            "--features",
+            "ordermill-api/crash-points,ordermill-worker/crash-points",
+        ]);
+        ensure!(binaries::follow(command)?.success(), "it does not compile");
+        Ok(self.target.join("chaos/ordermill-chaos"))
+    }
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> Result<()> {
+    let output = Command::new("git").current_dir(folder).args(arguments).output()?;
+    if !output.status.success() {
+        bail!("git {}: {}", arguments.join(" "), words(&output).trim());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_planted_bug_has_a_patch_that_applies_and_every_patch_is_planted() {
+        let folder = binaries::root().join("chaos/mutants");
+        let patches: BTreeSet<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let named = MUTANTS.iter().map(|mutant| format!("{}.patch", mutant.name)).collect();
+        assert_eq!(patches, named);
+        for patch in patches {
+            let text = binaries::root().join("chaos/mutants").join(&patch);
+            assert_applies(&fs::read_to_string(text).unwrap(), &patch);
+        }
+    }
+
+    /// What each hunk expects stands in its file. (Without git, which a machine need not have.)
+    fn assert_applies(patch: &str, name: &str) {
+        for file in patch.split("\ndiff --git ") {
+            let path = file.split("\n--- a/").nth(1).and_then(|rest| rest.lines().next());
+            let path = path.expect("a patch names its files");
+            let code = fs::read_to_string(binaries::root().join(path)).unwrap();
+            for hunk in file.split("\n@@ ").skip(1) {
+                let expected: Vec<&str> = hunk
+                    .lines()
+                    .skip(1)
+                    .filter(|line| !line.starts_with('+'))
+                    .map(|line| line.get(1..).unwrap_or_default())
+                    .collect();
+                assert!(code.contains(&expected.join("\n")), "{name} no longer applies to {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_planted_bug_names_a_scenario() {
+        let scenarios = crate::scenario::all();
+        for mutant in &MUTANTS {
+            assert!(scenarios.iter().any(|one| one.name == mutant.scenario), "{}", mutant.name);
+        }
+    }
+}
