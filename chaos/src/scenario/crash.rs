@@ -160,3 +160,17 @@ async fn redrive(scene: &mut Scene<'_>) -> Result<()> {
     sleep(Duration::from_millis(300)).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use ordermill_common::crash::POINTS;
+
+    #[test]
+    fn every_crash_point_is_among_the_documented_ones() {
+        let document = xtask::binaries::root().join("docs/guarantees.md");
+        let text = std::fs::read_to_string(document).unwrap();
+        for (point, what) in POINTS {
+            assert!(text.contains(&format!("| `{point}` | {what} |")), "{point}");
+        }
+    }
+}
