@@ -96,6 +96,17 @@ mod tests {
     }
 
     #[test]
+    fn money_travels_as_it_is_written() {
+        let currency: Currency = "EUR".parse().unwrap();
+        assert_eq!((currency.to_string(), format!("{currency:?}")), ("EUR".into(), "EUR".into()));
+        let (money, text) =
+            (Money { amount: 1999, currency }, r#"{"amount":1999,"currency":"EUR"}"#);
+        assert_eq!(serde_json::to_string(&money).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Money>(text).unwrap(), money);
+        assert!(serde_json::from_str::<Money>(&text.to_lowercase()).is_err());
+    }
+
+    #[test]
     fn sums_are_exact_and_overflow_is_noticed() {
         assert_eq!(total([(199, 3), (1, 1)]), Some(598));
         assert_eq!(total([]), Some(0));

@@ -119,11 +119,22 @@ mod tests {
     }
 
     #[test]
+    fn a_cursor_may_be_as_long_as_said_and_no_longer() {
+        // The mark, two quotes and this many letters are three bytes for each four of the text.
+        let longest = LONGEST / 4 * 3 - MARK - 2;
+        let cursor = |length| write_cursor(&"list", &"x".repeat(length));
+        assert_eq!(cursor(longest).len(), LONGEST);
+        assert_eq!(read_cursor(&"list", &cursor(longest)), Ok("x".repeat(longest)));
+        assert_eq!(read_cursor::<String>(&"list", &cursor(longest + 1)), Err(BadCursor));
+    }
+
+    #[test]
     fn one_row_more_than_shown_tells_that_there_are_further_ones() {
         let limit = Limit::try_new(Some(2)).unwrap();
         let page = Page::cut(vec![1, 2, 3], limit);
         assert_eq!((page.rows.as_slice(), page.more), (&[1, 2][..], true));
-        assert!(page.next(&"list", |row| *row).is_some());
+        let cursor = page.next(&"list", |row| *row).unwrap();
+        assert_eq!(read_cursor(&"list", &cursor), Ok(2));
         let last = Page::cut(vec![1, 2], limit);
         assert!(!last.more && last.next(&"list", |row| *row).is_none());
         assert_eq!(Limit::try_new(Some(0)), Err(BadLimit));

@@ -257,6 +257,35 @@ cancelled       .            .            .            .            =           
     }
 
     #[test]
+    fn stock_is_held_from_reserved_to_delivered_and_all_but_the_first_two_are_settled() {
+        use Status::{Accepted, Delivered, Packed, Paid, Reserved, Shipped};
+        for status in Status::ALL {
+            let holds = [Reserved, Paid, Packed, Shipped, Delivered].contains(&status);
+            assert_eq!(status.holds_stock(), holds, "{status}");
+            assert_eq!(status.is_settled(), ![Accepted, Reserved].contains(&status), "{status}");
+        }
+    }
+
+    #[test]
+    fn buyers_may_cancel_and_admins_may_move_along_as_well() {
+        for status in Status::ALL {
+            let cancel = status.may(Move::Cancel).then_some(Status::Cancelled);
+            assert_eq!(status.buyer_transitions(), Vec::from_iter(cancel), "{status}");
+            let next = match status {
+                Status::Paid => Some(Status::Packed),
+                Status::Packed => Some(Status::Shipped),
+                Status::Shipped => Some(Status::Delivered),
+                _ => None,
+            };
+            let admin: Vec<_> = next.into_iter().chain(cancel).collect();
+            assert_eq!(status.admin_transitions(), admin, "{status}");
+            let step = Move::of_admin(status);
+            let by_admin = [Status::Packed, Status::Shipped, Status::Delivered].contains(&status);
+            assert_eq!(step.map(|step| step.table().1), by_admin.then_some(status));
+        }
+    }
+
+    #[test]
     fn a_status_reads_back_as_itself() {
         for status in Status::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));

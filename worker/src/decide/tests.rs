@@ -104,6 +104,27 @@ fn a_charge_without_a_verdict_is_tried_again_and_then_given_up_and_voided() {
 }
 
 #[test]
+fn calls_without_a_verdict_are_counted_and_nothing_else_is() {
+    for (facts, outcome) in every_case() {
+        let unfinished = facts.payment.unwrap().is_unfinished();
+        let silent = matches!(outcome, CallOutcome::NoVerdict(..));
+        let counted = settle(&facts, &outcome).count_attempt;
+        assert_eq!(counted, unfinished && silent, "{facts:?} {outcome:?}");
+    }
+}
+
+#[test]
+fn a_payment_is_tried_for_less_than_half_a_minute() {
+    for outcome in [CallOutcome::NotCalled, CallOutcome::NoVerdict("charge", String::new())] {
+        let mut facts = facts(Status::Reserved, PaymentStatus::Pending);
+        facts.age = Duration::from_millis(29_999);
+        assert!(!settle(&facts, &outcome).give_up);
+        facts.age = Duration::from_secs(30);
+        assert!(settle(&facts, &outcome).give_up);
+    }
+}
+
+#[test]
 fn a_capture_of_an_order_that_was_to_be_cancelled_cancels_and_voids_it() {
     let asked = Facts { cancel_asked: true, ..facts(Status::Reserved, PaymentStatus::Pending) };
     let decision = settle(&asked, &CallOutcome::Captured);
@@ -135,4 +156,10 @@ fn a_cancellation_is_decided_exactly_when_it_was_asked_for() {
 fn pauses_double_from_half_a_second_to_half_a_minute() {
     let pauses: Vec<_> = (0..9).map(|attempts| pause(attempts).as_millis()).collect();
     assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
+}
+
+#[test]
+fn the_log_names_each_outcome() {
+    let names: Vec<_> = outcomes().iter().map(CallOutcome::as_str).collect();
+    assert_eq!(names, ["captured", "declined", "voided", "no_verdict", "not_called"]);
 }
