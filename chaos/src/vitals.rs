@@ -1,14 +1,18 @@
 //! What each process holds open: files and connections must not grow with the faults.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::task::block_in_place;
+use tokio::time::{Instant, sleep};
 
 use crate::stage::{Member, Stage};
 
-/// Connections come and go by a few; a leak shows as one more for each fault.
-const SLACK: usize = 12;
+/// Pools keep what a burst needed, up to their size; a leak shows as one more for each fault.
+const SLACK: usize = 20;
+/// How long idle connections are kept at most.
+const QUIET: Duration = Duration::from_secs(45);
 
 /// A process, by its id, and its open files.
 #[derive(Debug)]
@@ -33,8 +37,20 @@ impl Vitals {
         Ok(Self { signs, connections: connections(stage).await? })
     }
 
-    /// Counts again and answers what has grown, of the processes that still run.
+    /// Waits until nothing has grown, of the processes that still run, and answers what has not gone back
+    /// to what it was.
     pub async fn compare(&self, stage: &Stage<'_>) -> Vec<String> {
+        let started = Instant::now();
+        loop {
+            let grown = self.grown(stage).await;
+            if grown.is_empty() || started.elapsed() > QUIET {
+                return grown;
+            }
+            sleep(Duration::from_secs(3)).await;
+        }
+    }
+
+    async fn grown(&self, stage: &Stage<'_>) -> Vec<String> {
         let now = match Self::take(stage).await {
             Ok(now) => now,
             Err(error) => {

@@ -133,13 +133,15 @@ pub async fn delete_topology(broker: &Broker) -> Result<()> {
     Ok(())
 }
 
-/// Declares every queue in the broker's plainest form, which is not ours. For tests of what happens when
-/// somebody else was first.
+/// Deletes every queue and declares it in the broker's plainest form, which is not ours. For tests of what
+/// happens when somebody else was first; fails when a process of ours was faster.
 pub async fn declare_plain(broker: &Broker) -> Result<()> {
     let connection = broker.connect("declare otherwise").await?;
     let channel = open_channel(&connection).await?;
     for queue in Queue::ALL {
         let name = broker.queue_name(queue);
+        let deleting = channel.queue_delete(name.as_str().into(), QueueDeleteOptions::default());
+        within(DECLARE, "delete a queue", deleting).await?;
         let options = QueueDeclareOptions::durable();
         let declaring = channel.queue_declare(name.as_str().into(), options, FieldTable::default());
         within(DECLARE, "declare a queue", declaring).await?;

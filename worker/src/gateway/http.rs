@@ -1,6 +1,8 @@
 //! The client of a gateway that is reached through HTTP. It holds no state but its connections: what a
 //! call came to is known from its answer, or by asking again with its key.
 
+use std::time::Duration;
+
 use futures::future::BoxFuture;
 use ordermill_common::id::PaymentId;
 use ordermill_common::log::chain;
@@ -12,6 +14,8 @@ use super::wire::{CHARGES, ChargeBody, VOIDS, VerdictBody, VoidBody};
 
 /// Longer than any verdict; what goes on beyond is not read.
 const LONGEST_ANSWER: usize = 16 * 1024;
+/// After which the connections that a burst needed are let go.
+const IDLE: Duration = Duration::from_secs(15);
 
 /// A payment gateway behind a URL.
 #[derive(Debug, Clone)]
@@ -46,6 +50,7 @@ impl HttpGateway {
             .redirect(redirect::Policy::none())
             .tcp_nodelay(true)
             .pool_max_idle_per_host(connections)
+            .pool_idle_timeout(IDLE)
             .build()?;
         let under = |path: &str| {
             let mut url = base.clone();
