@@ -141,6 +141,7 @@ mod tests {
     fn opened(now: Instant) -> Breaker {
         let mut breaker = Breaker::new(BreakerLimits::default());
         assert_eq!(fail(&mut breaker, 20, now), Change::Opened(SECOND));
+        assert!(breaker.is_open());
         breaker
     }
 

@@ -153,6 +153,27 @@ fn a_cancellation_is_decided_exactly_when_it_was_asked_for() {
 }
 
 #[test]
+fn cancelling_moves_the_order_and_undoes_what_was_or_may_be_taken() {
+    for order in Status::ALL {
+        for payment in PaymentStatus::ALL {
+            let decision = cancel(&Facts { cancel_asked: true, ..facts(order, payment) });
+            let moves = order.may(Move::Cancel);
+            let refused = order.apply(Move::Cancel).is_err();
+            let step = match (moves, refused) {
+                (true, _) => Some(OrderStep::Move(Move::Cancel, None)),
+                (_, true) => Some(OrderStep::RefuseCancel),
+                _ => None,
+            };
+            assert_eq!(decision.order, step, "{order}");
+            let undone = moves && payment.must_be_voided();
+            let due = undone.then_some(PaymentStep::Become(PaymentStatus::VoidDue));
+            assert_eq!(decision.payment, due, "{order} {payment}");
+            assert_eq!(decision.void_next(), undone, "{order} {payment}");
+        }
+    }
+}
+
+#[test]
 fn pauses_double_from_half_a_second_to_half_a_minute() {
     let pauses: Vec<_> = (0..9).map(|attempts| pause(attempts).as_millis()).collect();
     assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
