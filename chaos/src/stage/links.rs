@@ -25,6 +25,9 @@ impl Links {
     /// Starts both, in front of the servers that the settings name.
     pub async fn start(name: &str, settings: &Settings) -> Result<Self> {
         let (database, database_url) = between(settings, DATABASE).await?;
+        // A proxy that waits for a COMMIT has to see it.
+        let mark = if database_url.contains('?') { '&' } else { '?' };
+        let database_url = format!("{database_url}{mark}ssl-mode=disabled");
         let (broker, broker_url) = between(settings, BROKER).await?;
         let settings = vec![(DATABASE, database_url), (BROKER, broker_url)];
         Ok(Self { name: name.to_owned(), database, broker, settings })
