@@ -7,7 +7,8 @@ use clap::Parser;
 use ordermill_bench::installation::{Commands, Grounds};
 use ordermill_bench::live;
 use ordermill_chaos::report::{Outcome, Report};
-use ordermill_chaos::{mutants, run, scenario};
+use ordermill_chaos::run::{self, Rigour};
+use ordermill_chaos::{mutants, scenario};
 use tokio::task::block_in_place;
 use xtask::interrupt::{self, Interrupted};
 use xtask::secret;
@@ -94,7 +95,15 @@ async fn act(cli: Cli) -> Result<bool> {
             continue;
         }
         live::note(&format!("{}: {trials} trials. {}", one.name, one.about));
-        let outcome = match run::run(&mut grounds, one, cli.from..cli.from + trials, seed).await {
+        let outcome = match run::run(
+            &mut grounds,
+            one,
+            cli.from..cli.from + trials,
+            seed,
+            Rigour::Full,
+        )
+        .await
+        {
             Ok(outcome) => outcome,
             Err(error) if error.is::<Interrupted>() => return Err(error),
             // A run that could not be judged has failed.

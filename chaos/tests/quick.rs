@@ -3,7 +3,8 @@
 
 use ordermill_bench::installation::{Commands, Grounds};
 use ordermill_chaos::report::Report;
-use ordermill_chaos::{run, scenario};
+use ordermill_chaos::run::{self, Rigour};
+use ordermill_chaos::scenario;
 use tokio::task::block_in_place;
 
 const SEED: u64 = 20_261_125;
@@ -26,7 +27,7 @@ async fn a_few_of_each_fault_lose_double_and_stop_nothing() {
     for (name, trials) in PLAYED {
         let all = scenario::all();
         let scenario = all.iter().find(|one| one.name == name).expect("a scenario of that name");
-        let played = run::run(&mut grounds, scenario, 1..1 + trials, SEED).await;
+        let played = run::run(&mut grounds, scenario, 1..1 + trials, SEED, Rigour::Safety).await;
         report.outcomes.push(played.unwrap_or_else(|error| panic!("{name}: {error:#}")));
     }
     drop(grounds);
