@@ -184,9 +184,9 @@ mod tests {
     /// What each hunk expects stands in its file. (Without git, which a machine need not have.)
     fn assert_applies(patch: &str, name: &str) {
         for file in patch.split("\ndiff --git ") {
-            let path = file.split("\n--- a/").nth(1).and_then(|rest| rest.lines().next());
-            let path = path.expect("a patch names its files");
-            let code = fs::read_to_string(binaries::root().join(path)).unwrap();
+            let named = file.split("\n--- a/").nth(1).and_then(|rest| rest.lines().next());
+            let source = named.expect("a patch names its files");
+            let code = fs::read_to_string(binaries::root().join(source)).unwrap();
             for hunk in file.split("\n@@ ").skip(1) {
                 let expected: Vec<&str> = hunk
                     .lines()
@@ -194,7 +194,7 @@ mod tests {
                     .filter(|line| !line.starts_with('+'))
                     .map(|line| line.get(1..).unwrap_or_default())
                     .collect();
-                assert!(code.contains(&expected.join("\n")), "{name} no longer applies to {path}");
+                assert!(code.contains(&expected.join("\n")), "{name} no longer applies to {source}");
             }
         }
     }
