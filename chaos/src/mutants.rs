@@ -194,7 +194,10 @@ mod tests {
                     .filter(|line| !line.starts_with('+'))
                     .map(|line| line.get(1..).unwrap_or_default())
                     .collect();
-                assert!(code.contains(&expected.join("\n")), "{name} no longer applies to {source}");
+                assert!(
+                    code.contains(&expected.join("\n")),
+                    "{name} no longer applies to {source}"
+                );
             }
         }
     }
