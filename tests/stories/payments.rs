@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
+use ordermill_common::broker::{ChannelPool, Envelope, Kind};
+use ordermill_common::id::{MessageId, OrderId};
+use ordermill_common::trace::RequestId;
 use ordermill_tests::{Buyer, Shop, ShopPlan, until};
 use serde_json::json;
 
@@ -153,7 +156,7 @@ async fn the_gateways_book_and_the_orders_agree_for_a_mixed_crowd() {
 }
 
 #[tokio::test]
-async fn a_payment_that_a_worker_holds_is_left_alone_until_its_lease_ends() {
+async fn a_payment_that_a_living_worker_holds_is_left_alone() {
     let talkative = ShopPlan::workers(1).with("ORDERMILL_LOG", "info,ordermill_worker=debug");
     let mut shop = Shop::open_as(talkative).await;
     let mug = shop.admin().sells("MUG", 5).await;
@@ -161,10 +164,21 @@ async fn a_payment_that_a_worker_holds_is_left_alone_until_its_lease_ends() {
     let order = buyer.order(&mug, 1, "tok_slow_900").await;
     buyer.sees(&order, "reserved").await;
     until("the gateway is asked", || async { (shop.ledger().len() == 1).then_some(()) }).await;
-    shop.take_worker(0).kill();
+    shop.worker(0).signal("STOP");
 
-    // The broker hands the dead worker's message to the next one at once.
+    // The message comes again, and again, to both.
     let next = shop.start_worker();
+    let channels = ChannelPool::new(&shop.broker(), 1);
+    let id: OrderId = order.parse().expect("an order's id");
+    until("the next worker consumes", || async {
+        shop.worker(next).log().contains("\"message\":\"consuming\"").then_some(())
+    })
+    .await;
+    for _ in 0..8 {
+        let message =
+            Envelope::new(MessageId::mint(), Kind::OrderCheckoutV1, id, RequestId::mint());
+        channels.publish(&message).await.expect("the broker takes it");
+    }
     until("it finds the payment held", || async {
         let log = shop.worker(next).log();
         log.contains("somebody else is at work on the order").then_some(())
@@ -175,7 +189,7 @@ async fn a_payment_that_a_worker_holds_is_left_alone_until_its_lease_ends() {
     let end =
         "select cast(timestampdiff(microsecond, lease_until, wake_at) as signed) from payments";
     assert_eq!(shop.count(end).await, 0, "the end of the lease is the wake-up");
-    shop.change("update payments set lease_until = now(6), wake_at = now(6)").await;
+    shop.worker(0).signal("CONT");
 
     buyer.sees(&order, "paid").await;
     assert_eq!(shop.captures(), 1);

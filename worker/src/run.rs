@@ -59,9 +59,9 @@ pub async fn run(args: &RunArgs, shutdown: CancellationToken) -> anyhow::Result<
     tasks.spawn(serve_health(admin, health, shutdown.clone(), leave.clone()));
 
     if wait_for_database(&db, args.database.allow_unsafe_database, &shutdown).await? {
+        tracing::info!(owner = %owner, "working");
         // Before the first lease is taken, so that all of them end with this process.
         Presence::start(&db, owner, Role::Worker, leave.clone(), &tasks).await;
-        tracing::info!(owner = %owner, "working");
         let limits = args.batch.limits(PATIENCE);
         let lanes = TaskTracker::new();
         let pipeline = Pipeline::start(&db, holder, till, limits, &lanes);
