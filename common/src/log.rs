@@ -41,10 +41,17 @@ pub fn start(format: Format, filter: &str) {
     };
 }
 
-/// The AMQP library calls every closed connection an error; what matters of it is logged by our own
-/// supervisors. Whoever names the library in the filter gets its lines.
+/// The libraries call what mends itself an error: the AMQP library every closed connection, the database's
+/// pool every connection that is lost while it is made. What matters of it is logged by our own supervisors
+/// or told to the caller. Whoever names a library in the filter gets its lines.
 fn filtered(filter: &str) -> String {
-    if filter.contains("lapin") { filter.to_owned() } else { format!("{filter},lapin=off") }
+    let mut filtered = filter.to_owned();
+    for (library, quiet) in [("lapin", ",lapin=off"), ("sqlx", ",sqlx_core::pool=off")] {
+        if !filter.contains(library) {
+            filtered.push_str(quiet);
+        }
+    }
+    filtered
 }
 
 /// The error and its sources on one line. Call it where the error is logged, and only there.
