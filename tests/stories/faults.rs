@@ -25,7 +25,12 @@ pub(crate) async fn count_reaches(shop: &Shop, query: &'static str, what: &str, 
     until(what, || async { (shop.count(query).await >= least).then_some(()) }).await;
 }
 
-async fn each_orders(buyers: &[Buyer], product: &str, times: usize, token: &str) -> Vec<String> {
+pub(crate) async fn each_orders(
+    buyers: &[Buyer],
+    product: &str,
+    times: usize,
+    token: &str,
+) -> Vec<String> {
     let orders = join_all(buyers.iter().map(|buyer| async move {
         let mut orders = Vec::new();
         for _ in 0..times {

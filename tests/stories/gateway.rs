@@ -3,28 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
 use ordermill_common::id::PaymentId;
-use ordermill_tests::{Buyer, Gateway, Shop, ShopPlan, until};
+use ordermill_tests::{Gateway, Shop, ShopPlan, until};
 use serde_json::{Value, json};
 
-const PAID: &str = "select cast(count(*) as signed) from orders where status = 'paid'";
+use crate::faults::{PAID, count_reaches, each_orders};
+
 const VOID_DUE: &str = "select cast(count(*) as signed) from payments where status = 'void_due'";
 const GIVEN_UP: &str =
     "select cast(count(*) as signed) from orders where reason = 'gateway_unavailable'";
-
-async fn count_reaches(shop: &Shop, query: &'static str, what: &str, least: i64) {
-    until(what, || async { (shop.count(query).await >= least).then_some(()) }).await;
-}
-
-async fn each_orders(buyers: &[Buyer], product: &str, times: usize, token: &str) {
-    join_all(buyers.iter().map(|buyer| async move {
-        for _ in 0..times {
-            buyer.order(product, 1, token).await;
-        }
-    }))
-    .await;
-}
 
 fn replayed(ledger: &[Value]) -> usize {
     ledger.iter().filter(|call| call["replayed"] == true).count()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ordermill_common::broker::Kind;
 use ordermill_common::crash_point;
-use ordermill_common::db::{Db, Error, Result, Tx};
+use ordermill_common::db::{Db, Error, Result, Tx, within};
 use ordermill_common::id::{MessageId, OrderId, OwnerId};
 use ordermill_common::log::chain;
 use ordermill_common::outbox::{self, OutboxRow, RelayHandle};
@@ -61,8 +61,7 @@ impl Sweeper {
         // The shutdown is looked at between ticks, and interrupts none.
         while !shutdown.is_cancelled() {
             // Past the limit the connection is dropped whole, and with it the lock: another process sweeps.
-            let tick = tokio::time::timeout(TICK, self.tick(&mut conn, &mut heirs));
-            let rows = tick.await.map_err(|_| Error::TimedOut)??;
+            let rows = within(TICK, self.tick(&mut conn, &mut heirs)).await?;
             if !rows.is_empty() {
                 crash_point!("sweep.after_commit");
                 tracing::info!(rows = rows.len(), "woke what was due");

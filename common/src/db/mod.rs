@@ -79,12 +79,9 @@ impl Db {
         let connecting = async {
             let mut conn = self.options.connect().await?;
             settle_session(&mut conn).await?;
-            Ok::<_, sqlx::Error>(conn)
+            Ok(conn)
         };
-        tokio::time::timeout(CONNECT, connecting)
-            .await
-            .map_err(|_| Error::TimedOut)?
-            .map_err(Error::from)
+        within(CONNECT, Box::pin(connecting)).await
     }
 
     /// As [`Db::connect`], for a lane: the server ends the session after 15 idle seconds, and with it
@@ -109,6 +106,12 @@ impl Db {
     pub async fn close(&self) {
         let _ = tokio::time::timeout(Duration::from_secs(3), self.pool.close()).await;
     }
+}
+
+/// Waits for work on a connection at most this long. What is late was dropped halfway: its connection must
+/// not be used again.
+pub async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(limit, work).await.map_err(|_| Error::TimedOut)?
 }
 
 async fn settle_session(conn: &mut MySqlConnection) -> sqlx::Result<()> {

@@ -7,7 +7,7 @@ use sqlx::MySqlConnection;
 
 use super::{Backlog, LEASE, OutboxRow};
 use crate::broker::Kind;
-use crate::db::{Result, Tx, batch};
+use crate::db::{Result, Tx, batch, wake};
 use crate::id::{MessageId, OrderId, OwnerId};
 
 /// Most rows that are claimed at once.
@@ -58,7 +58,7 @@ pub async fn insert_leased(
          request_id varchar(128) character set ascii collate ascii_bin path '$.request_id')) j",
     )
     .bind(owner)
-    .bind(micros(lease))
+    .bind(wake::micros(lease))
     .bind(batch::json(&values))
     .execute(&mut **tx)
     .await?;
@@ -152,7 +152,7 @@ async fn take(
     )
     .bind(batch::ids(rows.iter().map(|(id, ..)| id.uuid())))
     .bind(owner)
-    .bind(micros(lease))
+    .bind(wake::micros(lease))
     .execute(&mut **tx)
     .await?;
     batch::touched("claim outbox", rows.len(), &outcome)?;
@@ -180,7 +180,7 @@ pub async fn insert_unless_there(tx: &mut Tx<'_>, owner: OwnerId, row: &OutboxRo
     .bind(row.order_id)
     .bind(row.request_id.as_str())
     .bind(owner)
-    .bind(micros(LEASE))
+    .bind(wake::micros(LEASE))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -198,8 +198,4 @@ pub async fn backlog(conn: &mut MySqlConnection) -> Result<Backlog> {
     .await?;
     let oldest = oldest.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));
     Ok(Backlog { pending: u64::try_from(pending).unwrap_or(0), oldest })
-}
-
-fn micros(lease: Duration) -> i64 {
-    i64::try_from(lease.as_micros()).unwrap_or(i64::MAX)
 }

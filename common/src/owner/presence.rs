@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Role, store};
-use crate::db::{Db, Error, Result};
+use crate::db::{Db, Result, within};
 use crate::id::OwnerId;
 use crate::log::chain;
 use crate::retry::Backoff;
@@ -45,7 +45,7 @@ impl Presence {
     async fn enter(&self) -> MySqlConnection {
         let mut waits = Backoff::reconnect();
         loop {
-            match within(Box::pin(self.try_to_enter())).await {
+            match within(LIMIT, self.try_to_enter()).await {
                 Ok(Some(conn)) => return conn,
                 // A lost connection of ours whose end the server has not noticed yet.
                 Ok(None) => tracing::debug!(owner = %self.owner, "the lock is still held"),
@@ -70,15 +70,11 @@ impl Presence {
         let keeping = async {
             loop {
                 tokio::time::sleep(LOOK).await;
-                if !matches!(within(store::lock(&mut conn, self.owner)).await, Ok(true)) {
+                if !matches!(within(LIMIT, store::lock(&mut conn, self.owner)).await, Ok(true)) {
                     conn = self.enter().await;
                 }
             }
         };
         leave.run_until_cancelled(keeping).await;
     }
-}
-
-async fn within<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::time::timeout(LIMIT, work).await.map_err(|_| Error::TimedOut)?
 }

@@ -1,4 +1,5 @@
-//! The rows of payments and the log of calls without a verdict. Only this file writes these tables.
+//! The rows of payments and the log of calls without a verdict. Only this file and its leases write these
+//! tables.
 //!
 //! The order's row guards the payment's status. The lease (`owner`, `lease_until`) says who may ask the
 //! gateway; it is taken on the payment's own row, after the orders and before the stock in the lock order.
@@ -11,10 +12,14 @@ use serde::Serialize;
 use sqlx::{MySqlConnection, Row as _};
 
 use super::PaymentStatus;
-use crate::db::batch::{self, Locks, touched};
+use crate::db::batch::{self, touched};
 use crate::db::{Error, Result, Tx, wake};
 use crate::id::{OrderId, OwnerId, PaymentId};
 use crate::trace::RequestId;
+
+mod lease;
+
+pub use lease::{end_leases, win_leases};
 
 /// A payment's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,53 +102,6 @@ pub async fn of_orders(tx: &mut Tx<'_>, orders: &[OrderId]) -> Result<Vec<Paymen
     .fetch_all(&mut **tx)
     .await?;
     rows.iter().map(payment).collect()
-}
-
-crate::lock_by_id!(
-    LOCK,
-    LOCK_SKIP,
-    "t.id, t.order_id, t.status, t.method, t.amount, t.attempts, \
-     if(t.lease_until > now(6), t.owner, null) as leased_to, \
-     timestampdiff(microsecond, t.created_at, now(6)) as age",
-    "payments",
-    "id"
-);
-
-/// Takes the lease of those unfinished payments that nobody holds, and answers them; the others are held
-/// or ended. With [`Locks::Skip`] rows that others have locked count as held.
-pub async fn win_leases(
-    tx: &mut Tx<'_>,
-    owner: OwnerId,
-    lease: Duration,
-    ids: &[PaymentId],
-    locks: Locks,
-) -> Result<Vec<Payment>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = sqlx::query(locks.choose(LOCK, LOCK_SKIP))
-        .bind(batch::ids(ids.iter().map(|id| id.uuid())))
-        .fetch_all(&mut **tx)
-        .await?;
-    let mut free: Vec<Payment> = rows.iter().map(payment).collect::<Result<_>>()?;
-    free.retain(|payment| payment.status.is_unfinished() && payment.leased_to.is_none());
-    if free.is_empty() {
-        return Ok(free);
-    }
-    let outcome = sqlx::query(
-        "update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join payments t force index (primary) on t.id = unhex(j.id) \
-         set t.owner = ?, t.lease_until = now(6) + interval ? microsecond, \
-           t.wake_at = now(6) + interval ? microsecond",
-    )
-    .bind(batch::ids(free.iter().map(|payment| payment.id.uuid())))
-    .bind(owner)
-    .bind(wake::micros(lease))
-    .bind(wake::micros(lease))
-    .execute(&mut **tx)
-    .await?;
-    touched("lease payments", free.len(), &outcome)?;
-    Ok(free)
 }
 
 #[derive(Serialize)]
@@ -349,36 +307,6 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
     .fetch_all(&mut **tx)
     .await?;
     requests.into_iter().map(|(id, request)| Ok((id, wake::request_id(request)?))).collect()
-}
-
-/// Ends up to `limit` leases that this owner holds and wakes their payments now; answers how many there
-/// were. For an owner that is gone.
-pub async fn end_leases(tx: &mut Tx<'_>, owner: OwnerId, limit: u32) -> Result<usize> {
-    let rows: Vec<PaymentId> = sqlx::query_scalar(
-        "select t.id \
-         from payments t force index (payments_wake) \
-         where t.wake_at > now(6) and t.owner = ? \
-         order by t.wake_at \
-         limit ? \
-         for update skip locked",
-    )
-    .bind(owner)
-    .bind(limit)
-    .fetch_all(&mut **tx)
-    .await?;
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    let outcome = sqlx::query(
-        "update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join payments t force index (primary) on t.id = unhex(j.id) \
-         set t.owner = null, t.lease_until = null, t.wake_at = now(6)",
-    )
-    .bind(batch::ids(rows.iter().map(|id| id.uuid())))
-    .execute(&mut **tx)
-    .await?;
-    touched("end leases", rows.len(), &outcome)?;
-    Ok(rows.len())
 }
 
 const ASLEEP: &str = "\

@@ -14,9 +14,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
-use ordermill_common::ops::{listen, livez};
+use ordermill_common::ops::{self, Patience, listen, livez};
 use ordermill_common::payment::gateway::within;
 use ordermill_common::payment::mock::MockGateway;
 use ordermill_common::payment::{Gateway as _, GatewayError, Verdict};
@@ -50,13 +49,14 @@ pub async fn run(args: &MockGatewayArgs, ending: CancellationToken) -> anyhow::R
         .with_context(|| format!("cannot open the payment ledger {}", ledger.display()))?;
     let listener = listen("payment gateway", args.addr, args.port_file.as_deref()).await?;
     tokio::select! {
-        served = serve(listener, gateway) => served.context("cannot go on serving"),
-        () = ending.cancelled() => Ok(()),
+        () = serve(listener, gateway) => {}
+        () = ending.cancelled() => {}
     }
+    Ok(())
 }
 
 /// Serves on the listener for as long as it is polled.
-pub async fn serve(listener: TcpListener, gateway: MockGateway) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, gateway: MockGateway) {
     let counter = Arc::new(Counter { gateway, behaviour: Mutex::default() });
     let router = Router::new()
         .route(CHARGES, post(charge))
@@ -64,11 +64,7 @@ pub async fn serve(listener: TcpListener, gateway: MockGateway) -> std::io::Resu
         .route("/mock/behaviour", post(behave))
         .with_state(counter)
         .merge(livez());
-    let listener = listener.tap_io(|stream| {
-        // Answers are small; waiting to fill a packet only delays them.
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, router).await
+    ops::serve(listener, router, Patience::default(), CancellationToken::new()).await;
 }
 
 struct Counter {

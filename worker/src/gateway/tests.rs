@@ -24,7 +24,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 struct Stand {
     folder: TempDir,
-    serving: JoinSet<std::io::Result<()>>,
+    serving: JoinSet<()>,
 }
 
 impl Stand {

@@ -1,17 +1,16 @@
 //! The relay's hand in the database: removes confirmed rows and claims expired ones, on one connection of
 //! its own. No statement is ever dropped halfway on a connection that is used again.
 
-use std::future::Future;
 use std::time::Duration;
 
 use sqlx::{Connection as _, MySqlConnection};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::RelayConfig;
 use crate::broker::Link;
-use crate::db::{Db, Error, Result};
+use crate::db::{Db, Error, Result, within};
 use crate::id::MessageId;
 use crate::log::chain;
 use crate::outbox::{OutboxRow, store};
@@ -140,8 +139,4 @@ impl Keeper {
             _ => self.db.connect_lane().await,
         }
     }
-}
-
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(limit, work).await.map_err(|_| Error::TimedOut)?
 }
