@@ -95,15 +95,8 @@ async fn act(cli: Cli) -> Result<bool> {
             continue;
         }
         live::note(&format!("{}: {trials} trials. {}", one.name, one.about));
-        let outcome = match run::run(
-            &mut grounds,
-            one,
-            cli.from..cli.from + trials,
-            seed,
-            Rigour::Full,
-        )
-        .await
-        {
+        let range = cli.from..cli.from + trials;
+        let outcome = match run::run(&mut grounds, one, range, seed, Rigour::Full).await {
             Ok(outcome) => outcome,
             Err(error) if error.is::<Interrupted>() => return Err(error),
             // A run that could not be judged has failed.

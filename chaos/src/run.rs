@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -54,8 +55,9 @@ pub async fn run(
     };
 
     let mut outcome = Outcome::new(scenario.name);
-    let line = || format!("{}: trials", scenario.name);
-    let playing = play(&mut scene, scenario, trials, &mut outcome);
+    let (now, last) = (AtomicU32::new(trials.start), trials.end.saturating_sub(1));
+    let line = || format!("{}: trial {} of {last}", scenario.name, now.load(Ordering::Relaxed));
+    let playing = play(&mut scene, scenario, trials, &now, &mut outcome);
     live::show(line, playing).await?;
     heal(&mut scene, &mut outcome.violations);
     if let Some((rate, _)) = &before {
@@ -87,9 +89,11 @@ async fn play(
     scene: &mut Scene<'_>,
     scenario: &Scenario,
     trials: Range<u32>,
+    now: &AtomicU32,
     outcome: &mut Outcome,
 ) {
     for number in trials {
+        now.store(number, Ordering::Relaxed);
         match (scenario.act)(scene, number).await {
             Ok(Trial { faults, recovery }) => {
                 outcome.trials += 1;

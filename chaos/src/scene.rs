@@ -32,8 +32,26 @@ pub struct Scenario {
     pub plan: fn() -> Plan,
     /// The load.
     pub mood: fn() -> Mood,
-    /// One trial: breaks something and heals it.
-    pub act: for<'a> fn(&'a mut Scene<'_>, u32) -> BoxFuture<'a, Result<Trial>>,
+    /// What a trial does.
+    pub act: Act,
+}
+
+/// One trial: breaks something and heals it.
+pub type Act = for<'a> fn(&'a mut Scene<'_>, u32) -> BoxFuture<'a, Result<Trial>>;
+
+impl Scenario {
+    /// On the usual installation under the usual load; `trials` of a full run and of a quick one.
+    pub fn new(name: &'static str, about: &'static str, trials: (u32, u32), act: Act) -> Self {
+        let (trials, quick) = trials;
+        let (plan, mood) = (Plan::default, Mood::default);
+        Self { name, about, trials, quick, median: None, plan, mood, act }
+    }
+
+    /// With a promise of how long the median recovery takes at most.
+    #[must_use]
+    pub fn recovers_within(self, seconds: u64) -> Self {
+        Self { median: Some(Duration::from_secs(seconds)), ..self }
+    }
 }
 
 /// What a trial did.

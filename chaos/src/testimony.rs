@@ -23,13 +23,9 @@ pub enum Ending {
     Unknown,
 }
 
-/// A line of the log.
-#[derive(Debug, Clone, Serialize)]
+/// A call that has ended.
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Call<'a> {
-    /// Milliseconds from the start of the log to the call.
-    pub at_ms: u64,
-    /// How long it took.
-    pub took_ms: u64,
     /// Who called.
     pub who: &'a str,
     /// What for.
@@ -42,6 +38,15 @@ pub struct Call<'a> {
     pub answer: &'a str,
 }
 
+#[derive(Serialize)]
+struct Line<'a> {
+    /// From the start of the log.
+    at_ms: u128,
+    took_ms: u128,
+    #[serde(flatten)]
+    call: Call<'a>,
+}
+
 /// What a buyer knows of one checkout.
 #[derive(Debug, Clone, Default)]
 pub struct Purchase {
@@ -51,8 +56,6 @@ pub struct Purchase {
     pub key: Option<String>,
     /// The order, once a 202 named it.
     pub order: Option<String>,
-    /// Whether anybody asked to cancel it.
-    pub cancel_asked: bool,
 }
 
 /// What was seen of an order, one look after the other.
@@ -93,14 +96,12 @@ impl Testimony {
     }
 
     /// Logs a call that began at `at`.
-    pub fn log(&self, at: Instant, mut call: Call<'_>) {
-        let millis =
-            |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        call.at_ms = millis(at.duration_since(self.started));
-        call.took_ms = millis(at.elapsed());
+    pub fn log(&self, at: Instant, call: Call<'_>) {
+        let at_ms = at.duration_since(self.started).as_millis();
+        let line = Line { at_ms, took_ms: at.elapsed().as_millis(), call };
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         // A full disk shows when the log is kept as evidence; it must not stop the clients.
-        let _ = serde_json::to_writer(&mut *log, &call).map(|()| log.write_all(b"\n"));
+        let _ = serde_json::to_writer(&mut *log, &line).map(|()| log.write_all(b"\n"));
         let ending = match call.ending {
             Ending::Ok => "ok",
             Ending::Refused => "refused",
@@ -131,11 +132,6 @@ impl Testimony {
                 told.violations.push(words);
             }
         }
-    }
-
-    /// Somebody asked to cancel a checkout's order.
-    pub fn cancel_asked(&self, place: usize) {
-        self.told().purchases[place].cancel_asked = true;
     }
 
     /// An order was seen like this; it must not have been seen further along before.

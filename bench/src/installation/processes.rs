@@ -80,7 +80,7 @@ impl Processes {
             Some(status) => {
                 bail!("{} ended ({status}):\n{}", process.name(), process.last_words())
             }
-            None => Ok(is_ready(address).then_some(())),
+            None => Ok(is_ready(address, "/readyz").then_some(())),
         })?;
         let late = || format!("{} is not ready yet:\n{}", process.name(), process.last_words());
         ready.with_context(late)
@@ -98,12 +98,14 @@ fn start(site: &Site, place: usize) -> Result<Tied> {
     Tied::start(&name, command, &site.folder().join(format!("{name}.log")))
 }
 
-fn is_ready(address: SocketAddr) -> bool {
+/// Whether a process answers 200 at this path of its health listener, now.
+pub fn is_ready(address: SocketAddr, path: &str) -> bool {
     let mut answer = String::new();
+    let request = format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n");
     TcpStream::connect_timeout(&address, Duration::from_secs(1))
         .and_then(|mut stream| {
             stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            stream.write_all(b"GET /readyz HTTP/1.0\r\nhost: localhost\r\n\r\n")?;
+            stream.write_all(request.as_bytes())?;
             stream.read_to_string(&mut answer)
         })
         .is_ok_and(|_| answer.split(' ').nth(1) == Some("200"))

@@ -48,9 +48,6 @@ pub(super) async fn check(
         if row.email != purchase.buyer || key.is_some_and(|key| key != row.idempotency_key) {
             violations.push(format!("{order} belongs to another buyer or key"));
         }
-        if purchase.cancel_asked && row.status.as_deref() == Some("reserved") {
-            violations.push(format!("STUCK: {order} was to be cancelled"));
-        }
     }
     let mut kept = BTreeMap::<String, usize>::new();
     for row in rows {

@@ -49,9 +49,9 @@ impl Buyer {
         } else {
             self.check_out(&body).await?
         };
-        for (place, order) in orders {
+        for order in orders {
             if self.caller.dice().percent(self.mood.cancels) {
-                self.cancel(place, &order).await?;
+                self.cancel(&order).await?;
             }
             self.watch(&order, closing).await?;
         }
@@ -75,7 +75,7 @@ impl Buyer {
 
     /// Checks out with a key, which is sent until the answer is known; then perhaps again, and perhaps
     /// with another body.
-    async fn check_out(&mut self, body: &str) -> Result<Vec<(usize, String)>> {
+    async fn check_out(&mut self, body: &str) -> Result<Vec<String>> {
         let key = format!("{}-{}", self.email, self.orders);
         let request = Request::json("POST", "/v1/checkout", body).keyed(&key);
         let place = self.purchase(Some(key.clone()));
@@ -97,7 +97,7 @@ impl Buyer {
         if self.caller.dice().percent(self.mood.doubles) {
             self.reuse(&key, body).await?;
         }
-        Ok(vec![(place, order)])
+        Ok(vec![order])
     }
 
     /// The key with another body.
@@ -115,16 +115,16 @@ impl Buyer {
 
     /// Clicks twice. Each answer names an order; whether one or two depends on whether the first was
     /// rejected, and its lines were back, before the second click arrived.
-    async fn check_out_without_key(&mut self, body: &str) -> Vec<(usize, String)> {
+    async fn check_out_without_key(&mut self, body: &str) -> Vec<String> {
         let request = Request::json("POST", "/v1/checkout", body);
         let email = self.email.clone();
-        let mut orders: Vec<(usize, String)> = Vec::new();
+        let mut orders = Vec::new();
         for reply in self.caller.twice("checkout without key", &email, &request).await {
             let place = self.purchase(None);
             if let Some(order) = self.note(place, reply.as_ref())
-                && orders.iter().all(|(_, known)| *known != order)
+                && !orders.contains(&order)
             {
-                orders.push((place, order));
+                orders.push(order);
             }
         }
         orders
@@ -132,7 +132,7 @@ impl Buyer {
 
     fn purchase(&self, key: Option<String>) -> usize {
         let buyer = self.email.clone();
-        self.caller.testimony().purchase(Purchase { buyer, key, ..Purchase::default() })
+        self.caller.testimony().purchase(Purchase { buyer, key, order: None })
     }
 
     /// Takes an accepted order's id down.
@@ -143,13 +143,12 @@ impl Buyer {
     }
 
     /// Asks to cancel at any moment of the order's first second.
-    async fn cancel(&mut self, place: usize, order: &str) -> Result<()> {
+    async fn cancel(&mut self, order: &str) -> Result<()> {
         let delay = if self.caller.dice().percent(50) { 20 } else { 1_000 };
         let delay = self.caller.dice().between(0, delay);
         sleep(Duration::from_millis(delay)).await;
         let path = format!("/v1/orders/{order}/cancel");
         let request = Request::new("POST", &path);
-        self.caller.testimony().cancel_asked(place);
         self.caller.ask("cancel", order, &request).await?;
         Ok(())
     }

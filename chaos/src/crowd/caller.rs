@@ -150,7 +150,7 @@ impl Caller {
             Err(error) => (Ending::Unknown, format!("{error:#}")),
         };
         let who = &self.name;
-        let call = Call { at_ms: 0, took_ms: 0, who, what, subject, ending, answer: &words };
+        let call = Call { who, what, subject, ending, answer: &words };
         self.testimony.log(began, call);
         answer.ok().as_ref().filter(|_| ending != Ending::Unknown).map(reply)
     }

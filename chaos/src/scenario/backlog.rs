@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::crowd::Mood;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::{Plan, Sight};
+use crate::stage::Sight;
 
 const ORDERS: usize = 50_000;
 const FILLED_WITHIN: Duration = Duration::from_mins(20);
@@ -18,13 +18,6 @@ const WORKED_OFF_WITHIN: Duration = Duration::from_mins(5);
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![Scenario {
-        name: "backlog",
-        about: "50,000 orders are accepted while all workers are stopped. Recovered: all are settled; none was woken \
-                more than a few times.",
-        trials: 1,
-        quick: 0,
-        median: None,
-        plan: Plan::default,
         mood: || Mood {
             buyers: 64,
             think_ms: 0,
@@ -35,7 +28,13 @@ pub(super) fn all() -> Vec<Scenario> {
             tokens: vec![("tok_approve", 1)],
             ..Mood::default()
         },
-        act,
+        ..Scenario::new(
+            "backlog",
+            "50,000 orders are accepted while all workers are stopped. Recovered: all are settled; none was woken \
+                more than a few times.",
+            (1, 0),
+            act,
+        )
     }]
 }
 

@@ -5,21 +5,15 @@ use futures::future::BoxFuture;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
-use crate::crowd::Mood;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Plan;
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![Scenario {
-        name: "clock-jump",
-        about: "One worker's clock is an hour ahead, or behind.",
-        trials: 20,
-        quick: 2,
-        median: None,
-        plan: Plan::default,
-        mood: Mood::default,
+    vec![Scenario::new(
+        "clock-jump",
+        "One worker's clock is an hour ahead, or behind.",
+        (20, 2),
         act,
-    }]
+    )]
 }
 
 fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {

@@ -26,17 +26,10 @@ const TRIALS_A_POINT: u32 = 25;
 
 pub(super) fn all() -> Vec<Scenario> {
     let points = u32::try_from(POINTS.len()).unwrap_or(u32::MAX);
-    vec![Scenario {
-        name: "crash-points",
-        about: "A process aborts at a crash point, all points in turn. Recovered: every order that could be settled \
-                at once and was not is settled.",
-        trials: points * TRIALS_A_POINT,
-        quick: points,
-        median: Some(Duration::from_secs(2)),
-        plan: || Plan { workers: 2, ..Plan::default() },
-        mood: || Mood { cancels: 30, ..Mood::default() },
-        act,
-    }]
+    vec![Scenario { plan: || Plan { workers: 2, ..Plan::default() },
+mood: || Mood { cancels: 30, ..Mood::default() },
+ ..Scenario::new("crash-points", "A process aborts at a crash point, all points in turn. Recovered: every order that could be settled \
+                at once and was not is settled.", (points * TRIALS_A_POINT, points), act).recovers_within(2) }]
 }
 
 fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {

@@ -7,9 +7,7 @@ use futures::future::BoxFuture;
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
-use crate::crowd::Mood;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Plan;
 
 /// Where it stands still: with a transaction open, with a call to the gateway made, or anywhere.
 const POINTS: [Option<&str>; 5] = [
@@ -23,17 +21,13 @@ const POINTS: [Option<&str>; 5] = [
 const FROZEN: Duration = Duration::from_secs(40);
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![Scenario {
-        name: "freeze",
-        about: "A worker is stopped (SIGSTOP) inside a reserve transaction, around a charge, inside a settle \
+    vec![Scenario::new(
+        "freeze",
+        "A worker is stopped (SIGSTOP) inside a reserve transaction, around a charge, inside a settle \
                 transaction or anywhere, for 40 s, and goes on. Recovered: what it held is settled elsewhere.",
-        trials: 50,
-        quick: 1,
-        median: None,
-        plan: Plan::default,
-        mood: Mood::default,
+        (50, 1),
         act,
-    }]
+    )]
 }
 
 fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {

@@ -8,36 +8,22 @@ use ordermill_bench::client::Client;
 use ordermill_bench::http::Request;
 use tokio::time::{Instant, sleep};
 
-use crate::crowd::Mood;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Plan;
 
 const BAD: Duration = Duration::from_secs(4);
 
 pub(super) fn all() -> Vec<Scenario> {
-    let scenario = |name, about, trials, quick, act| Scenario {
-        name,
-        about,
-        trials,
-        quick,
-        median: None,
-        plan: Plan::default,
-        mood: Mood::default,
-        act,
-    };
     vec![
-        scenario(
+        Scenario::new(
             "gateway-late",
             "The payment gateway does its work and answers after the calls have timed out, for 4 s.",
-            30,
-            1,
+            (30, 1),
             late,
         ),
-        scenario(
+        Scenario::new(
             "gateway-down",
             "The payment gateway says that it cannot work, for 4 s.",
-            30,
-            1,
+            (30, 1),
             down,
         ),
     ]

@@ -7,59 +7,19 @@ use futures::future::BoxFuture;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
-use crate::crowd::Mood;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Plan;
 
 /// After the broker's port has opened.
 const ALL_SETTLED: Duration = Duration::from_secs(20);
 
 pub(super) fn all() -> Vec<Scenario> {
-    let scenario = |name, about, trials, quick, median, act| Scenario {
-        name,
-        about,
-        trials,
-        quick,
-        median,
-        plan: Plan::default,
-        mood: Mood::default,
-        act,
-    };
     vec![
-        scenario(
-            "worker-kill",
-            "A worker is killed and started again. Recovered: every order that could be settled at once and was \
-             not is settled.",
-            1_000,
-            10,
-            Some(Duration::from_secs(2)),
-            worker,
-        ),
-        scenario("api-kill", "An API is killed and started again.", 200, 4, None, api),
-        scenario(
-            "gateway-kill",
-            "The payment gateway is killed and started again. Recovered: the next payment ends.",
-            200,
-            4,
-            None,
-            gateway,
-        ),
-        scenario(
-            "database-kill",
-            "The database is killed and started again. Recovered: the next payment ends, from its port's opening.",
-            200,
-            2,
-            None,
-            database,
-        ),
-        scenario(
-            "broker-kill",
-            "RabbitMQ is killed and started again. Recovered: the next payment ends, from its port's opening.",
-            300,
-            2,
-            Some(Duration::from_secs(5)),
-            broker,
-        ),
+        Scenario::new("worker-kill", "A worker is killed and started again. Recovered: every order that could be settled at once and was \
+             not is settled.", (1_000, 10), worker).recovers_within(2),
+        Scenario::new("api-kill", "An API is killed and started again.", (200, 4), api),
+        Scenario::new("gateway-kill", "The payment gateway is killed and started again. Recovered: the next payment ends.", (200, 4), gateway),
+        Scenario::new("database-kill", "The database is killed and started again. Recovered: the next payment ends, from its port's opening.", (200, 2), database),
+        Scenario::new("broker-kill", "RabbitMQ is killed and started again. Recovered: the next payment ends, from its port's opening.", (300, 2), broker).recovers_within(5),
     ]
 }
 

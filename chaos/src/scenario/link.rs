@@ -7,7 +7,6 @@ use anyhow::{Result, ensure};
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
-use crate::crowd::Mood;
 use crate::proxy::{Direction, Proxy};
 use crate::scene::{Scenario, Scene, Trial};
 use crate::stage::Plan;
@@ -18,54 +17,41 @@ const SLOW: Duration = Duration::from_secs(3);
 const DIRECTIONS: [Direction; 3] = [Direction::ToServer, Direction::ToClient, Direction::Both];
 
 pub(super) fn all() -> Vec<Scenario> {
-    let scenario = |name, about, trials, quick, act| Scenario {
-        name,
-        about,
-        trials,
-        quick,
-        median: None,
-        plan: || Plan { links: true, ..Plan::default() },
-        mood: Mood::default,
-        act,
-    };
-    vec![
-        scenario(
+    let plan = || Plan { links: true, ..Plan::default() };
+    let all = [
+        Scenario::new(
             "link-cut",
             "All connections of one process to one server are reset.",
-            200,
-            5,
+            (200, 5),
             cut,
         ),
-        scenario(
+        Scenario::new(
             "link-truncated",
             "A connection is reset in the middle of a frame.",
-            200,
-            5,
+            (200, 5),
             truncate,
         ),
-        scenario(
+        Scenario::new(
             "lost-commit",
             "The database commits, and the answer is lost with the connection.",
-            200,
-            5,
+            (200, 5),
             lost_commit,
         ),
-        scenario(
+        Scenario::new(
             "link-slow",
             "Every packet of one process takes 200 ms longer, for 3 s.",
-            30,
-            1,
+            (30, 1),
             slow,
         ),
-        scenario(
+        Scenario::new(
             "black-hole",
             "What one process sends to a server, or is sent, or both, disappears for 12 s.",
-            30,
-            1,
+            (30, 1),
             short_hole,
         ),
-        scenario("black-hole-90", "The same for 90 s.", 6, 0, long_hole),
-    ]
+        Scenario::new("black-hole-90", "The same for 90 s.", (6, 0), long_hole),
+    ];
+    all.into_iter().map(|scenario| Scenario { plan, ..scenario }).collect()
 }
 
 /// Some process's way to some server.

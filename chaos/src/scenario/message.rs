@@ -7,34 +7,24 @@ use ordermill_common::id::{MessageId, OrderId};
 use ordermill_common::trace::RequestId;
 use tokio::time::Instant;
 
-use crate::crowd::Mood;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Plan;
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
-        Scenario {
-            name: "duplicates",
-            about: "Messages of known orders come two to five times more, in any order, also of orders that have \
+        Scenario::new(
+            "duplicates",
+            "Messages of known orders come two to five times more, in any order, also of orders that have \
                     ended long ago.",
-            trials: 200,
-            quick: 5,
-            median: None,
-            plan: Plan::default,
-            mood: Mood::default,
-            act: duplicates,
-        },
-        Scenario {
-            name: "poison",
-            about: "Bad JSON, unknown kinds and versions, bodies far too large, orders that nobody knows, among good \
+            (200, 5),
+            duplicates,
+        ),
+        Scenario::new(
+            "poison",
+            "Bad JSON, unknown kinds and versions, bodies far too large, orders that nobody knows, among good \
                     messages.",
-            trials: 100,
-            quick: 5,
-            median: None,
-            plan: Plan::default,
-            mood: Mood::default,
-            act: mixed_poison,
-        },
+            (100, 5),
+            mixed_poison,
+        ),
     ]
 }
 

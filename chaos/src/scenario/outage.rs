@@ -7,9 +7,7 @@ use futures::future::BoxFuture;
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
-use crate::crowd::Mood;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Plan;
 
 /// Beyond every budget of reconnecting that a library has by default.
 const AWAY_SECONDS: [u64; 3] = [5, 60, 150];
@@ -17,37 +15,24 @@ const ALARM: Duration = Duration::from_secs(10);
 const READ_ONLY: Duration = Duration::from_secs(5);
 
 pub(super) fn all() -> Vec<Scenario> {
-    let scenario = |name, about, trials, quick, act| Scenario {
-        name,
-        about,
-        trials,
-        quick,
-        median: None,
-        plan: Plan::default,
-        mood: Mood::default,
-        act,
-    };
     vec![
-        scenario(
+        Scenario::new(
             "broker-away",
             "RabbitMQ is away for 5 s, for 60 s, for 150 s; checkouts are accepted all the while. Recovered: the next \
              payment ends.",
-            3,
-            1,
+            (3, 1),
             broker_away,
         ),
-        scenario(
+        Scenario::new(
             "broker-alarm",
             "RabbitMQ raises its memory alarm, and takes no messages for 10 s.",
-            10,
-            1,
+            (10, 1),
             broker_alarm,
         ),
-        scenario(
+        Scenario::new(
             "database-read-only",
             "The database refuses writes for 5 s (super_read_only, which only MySQL has).",
-            20,
-            1,
+            (20, 1),
             database_read_only,
         ),
     ]

@@ -8,22 +8,16 @@ use ordermill_common::id::OrderId;
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
-use crate::crowd::Mood;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Plan;
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![Scenario {
-        name: "hopeless-order",
-        about: "One order cannot be read, and its payment would never be answered; the others go on. Recovered: all \
+    vec![Scenario::new(
+        "hopeless-order",
+        "One order cannot be read, and its payment would never be answered; the others go on. Recovered: all \
                 others are settled.",
-        trials: 10,
-        quick: 1,
-        median: None,
-        plan: Plan::default,
-        mood: Mood::default,
+        (10, 1),
         act,
-    }]
+    )]
 }
 
 fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {

@@ -5,38 +5,25 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use futures::future::BoxFuture;
 use ordermill_common::broker::{declare_plain, delete_topology};
+use ordermill_worker::republish::republish;
 use tokio::time::Instant;
 
-use crate::crowd::Mood;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Plan;
 
 const STUBBORN: Duration = Duration::from_secs(20);
 
 pub(super) fn all() -> Vec<Scenario> {
-    let scenario = |name, about, trials, quick, act| Scenario {
-        name,
-        about,
-        trials,
-        quick,
-        median: None,
-        plan: Plan::default,
-        mood: Mood::default,
-        act,
-    };
     vec![
-        scenario(
+        Scenario::new(
             "queues-deleted",
             "All queues are deleted with what is in them. Recovered: every order whose message was lost is settled.",
-            50,
-            2,
+            (50, 2),
             deleted,
         ),
-        scenario(
+        Scenario::new(
             "queue-otherwise",
             "Somebody deletes the queues and declares them with other arguments; 5 s later they are deleted again.",
-            20,
-            1,
+            (20, 1),
             otherwise,
         ),
     ]
@@ -49,7 +36,7 @@ fn deleted<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>>
         let deleted = Instant::now();
         let open = scene.prompt_orders().await?;
         // An operator would do this; without it the orders wake by themselves half a minute later.
-        republish(scene).await?;
+        republish(&scene.stage.db).await?;
         Ok(Trial::recovered(scene.until_settled(&open, deleted).await?))
     })
 }
@@ -67,18 +54,7 @@ fn otherwise<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial
         delete_topology(&broker).await?;
         let healed = Instant::now();
         let open = scene.prompt_orders().await?;
-        republish(scene).await?;
+        republish(&scene.stage.db).await?;
         Ok(Trial::recovered(scene.until_settled(&open, healed).await?))
     })
-}
-
-/// What `ordermill-worker republish` does.
-async fn republish(scene: &mut Scene<'_>) -> Result<()> {
-    use ordermill_common::{cancellation, checkout, payment};
-
-    let mut conn = scene.stage.db.connect().await?;
-    checkout::store::wake_all_unfinished(&mut conn).await?;
-    payment::store::wake_all_unfinished(&mut conn).await?;
-    cancellation::store::wake_all_unfinished(&mut conn).await?;
-    Ok(())
 }

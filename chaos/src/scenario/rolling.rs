@@ -1,25 +1,19 @@
 //! A deployment: every process is drained and started again, one after the other, under load.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use futures::future::BoxFuture;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
-use crate::crowd::Mood;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Plan;
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![Scenario {
-        name: "rolling-restart",
-        about: "Every process is drained with SIGTERM and started again in turn, old and new ones side by side.",
-        trials: 20,
-        quick: 1,
-        median: None,
-        plan: Plan::default,
-        mood: Mood::default,
+    vec![Scenario::new(
+        "rolling-restart",
+        "Every process is drained with SIGTERM and started again in turn, old and new ones side by side.",
+        (20, 1),
         act,
-    }]
+    )]
 }
 
 fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
@@ -29,11 +23,9 @@ fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
             scene.go_on(100, 500).await;
             let stage = &mut scene.stage;
             let (apis, workers) = (&mut stage.apis, &mut stage.workers);
-            let member = apis.iter_mut().chain(workers).nth(place).into_iter();
-            for member in member {
-                block_in_place(|| member.drain().and_then(|()| member.start()))?;
-                faults += 1;
-            }
+            let member = apis.iter_mut().chain(workers).nth(place).context("a place is taken")?;
+            block_in_place(|| member.drain().and_then(|()| member.start()))?;
+            faults += 1;
         }
         let done = Instant::now();
         let open = scene.prompt_orders().await?;

@@ -9,39 +9,25 @@ use ordermill_common::id::ProductId;
 use sqlx::Connection as _;
 use tokio::time::{Instant, sleep};
 
-use crate::crowd::Mood;
 use crate::dice::Dice;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Plan;
 
 const HELD: Duration = Duration::from_secs(10);
 const STORM: Duration = Duration::from_secs(5);
 const STRANGERS: usize = 8;
 
 pub(super) fn all() -> Vec<Scenario> {
-    let scenario = |name, about, trials, quick, act| Scenario {
-        name,
-        about,
-        trials,
-        quick,
-        median: None,
-        plan: Plan::default,
-        mood: Mood::default,
-        act,
-    };
     vec![
-        scenario(
+        Scenario::new(
             "row-held",
             "Somebody else holds a product's row for 10 s; the orders of other products go on.",
-            30,
-            1,
+            (30, 1),
             held,
         ),
-        scenario(
+        Scenario::new(
             "deadlock-storm",
             "Eight strangers lock the products' rows in any order, for 5 s.",
-            30,
-            1,
+            (30, 1),
             storm,
         ),
     ]

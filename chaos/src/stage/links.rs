@@ -13,7 +13,6 @@ const BROKER: &str = "AMQP_URL";
 /// A process's two proxies.
 #[derive(Debug)]
 pub struct Links {
-    name: String,
     /// Between it and the database.
     pub database: Proxy,
     /// Between it and the broker.
@@ -23,19 +22,14 @@ pub struct Links {
 
 impl Links {
     /// Starts both, in front of the servers that the settings name.
-    pub async fn start(name: &str, settings: &Settings) -> Result<Self> {
+    pub async fn start(settings: &Settings) -> Result<Self> {
         let (database, database_url) = between(settings, DATABASE).await?;
         // A proxy that waits for a COMMIT has to see it.
         let mark = if database_url.contains('?') { '&' } else { '?' };
         let database_url = format!("{database_url}{mark}ssl-mode=disabled");
         let (broker, broker_url) = between(settings, BROKER).await?;
         let settings = vec![(DATABASE, database_url), (BROKER, broker_url)];
-        Ok(Self { name: name.to_owned(), database, broker, settings })
-    }
-
-    /// The process.
-    pub fn name(&self) -> &str {
-        &self.name
+        Ok(Self { database, broker, settings })
     }
 
     /// The servers' URLs as the process is to use them.

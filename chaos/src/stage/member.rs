@@ -1,12 +1,12 @@
 //! One process of the installation: started, armed with a crash point, killed, frozen, drained.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use ordermill_bench::installation::is_ready;
 use rustix::process::Signal;
 use xtask::child::{self, Tied};
 use xtask::{binaries, wait};
@@ -69,11 +69,6 @@ impl Member {
         self.health.address
     }
 
-    /// Where what it prints is appended.
-    pub fn log(&self) -> &Path {
-        &self.log
-    }
-
     /// Starts the process and waits until it is ready.
     pub fn start(&mut self) -> Result<()> {
         self.start_with(&[])?;
@@ -99,15 +94,10 @@ impl Member {
             Some(status) => {
                 bail!("{} ended ({status}):\n{}", running.name(), running.last_words())
             }
-            None => Ok(is_ready(health).then_some(())),
+            None => Ok(is_ready(health.address, health.path).then_some(())),
         })?;
         let late = || format!("{} is not ready yet:\n{}", running.name(), running.last_words());
         ready.with_context(late)
-    }
-
-    /// Whether it answers that it is ready, now.
-    pub fn is_ready(&self) -> bool {
-        is_ready(self.health)
     }
 
     /// SIGKILL.
@@ -157,16 +147,4 @@ impl Member {
             running.signal(signal);
         }
     }
-}
-
-fn is_ready(Health { address, path }: Health) -> bool {
-    let mut answer = String::new();
-    let request = format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n");
-    TcpStream::connect_timeout(&address, Duration::from_secs(1))
-        .and_then(|mut stream| {
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            stream.write_all(request.as_bytes())?;
-            stream.read_to_string(&mut answer)
-        })
-        .is_ok_and(|_| answer.split(' ').nth(1) == Some("200"))
 }

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use ordermill_bench::http::Address;
 use ordermill_bench::installation::{Grounds, Settings as SiteSettings, Site};
 use ordermill_common::broker::{Broker, ChannelPool};
@@ -56,7 +56,7 @@ pub struct Stage<'g> {
     pub apis: Vec<Member>,
     /// The workers.
     pub workers: Vec<Member>,
-    /// The proxies, by the name of the process that they serve.
+    /// The proxies, a pair for each API and worker.
     pub links: Vec<Links>,
     /// A door of ours to its database, through no proxy.
     pub db: Db,
@@ -88,7 +88,7 @@ impl<'g> Stage<'g> {
             let mut settings = site.variables();
             settings.push(("ORDERMILL_PAYMENT_GATEWAY_URL", url.clone()));
             if plan.links {
-                let link = Links::start(&name, &site.variables()).await?;
+                let link = Links::start(&site.variables()).await?;
                 settings.extend(link.settings());
                 links.push(link);
             }
@@ -120,11 +120,6 @@ impl<'g> Stage<'g> {
     /// Where the APIs answer.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
-    }
-
-    /// The proxies of one process.
-    pub fn links_of(&self, name: &str) -> Result<&Links> {
-        self.links.iter().find(|links| links.name() == name).context("it has no proxies")
     }
 
     /// A way to publish what nobody of ours would.
