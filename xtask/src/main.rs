@@ -34,6 +34,7 @@ enum Verb {
     /// Run all tests on private servers (or on `DATABASE_URL` and `AMQP_URL`), then clean up
     Test(test_command::Options),
     /// Break everything under load, by scenario and seed, and check that nothing accepted is lost
+    #[command(disable_help_flag = true)]
     Chaos(chaos_command::Options),
     /// Run private servers only; print their URLs; stay until Ctrl-C
     Servers(DataFolder),
