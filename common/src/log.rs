@@ -82,6 +82,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn libraries_that_cry_error_are_quiet_unless_they_are_named() {
+        assert_eq!(filtered("info"), "info,lapin=off,sqlx_core::pool=off");
+        assert_eq!(filtered("info,sqlx=warn"), "info,sqlx=warn,lapin=off");
+        assert_eq!(filtered("lapin=debug,sqlx=warn"), "lapin=debug,sqlx=warn");
+    }
+
+    #[test]
     fn a_url_loses_its_password_and_keeps_the_rest() {
         assert_eq!(without_password("mysql://shop:s@cret@db:3306/x"), "mysql://shop:***@db:3306/x");
         assert_eq!(without_password("amqp://localhost"), "amqp://localhost");
