@@ -7,7 +7,7 @@ use anyhow::Result;
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{Member, Stage};
+use crate::stage::{Member, Sight, Stage};
 
 /// Pools keep what a burst needed, up to their size; a leak shows as one more for each fault.
 const SLACK: usize = 20;
@@ -34,7 +34,7 @@ impl Vitals {
     pub async fn take(stage: &Stage<'_>) -> Result<Self> {
         let members = stage.apis.iter().chain(&stage.workers);
         let signs = members.filter_map(sign).collect();
-        Ok(Self { signs, connections: connections(stage).await? })
+        Ok(Self { signs, connections: Sight::connections(&stage.db).await? })
     }
 
     /// Waits until nothing has grown, of the processes that still run, and answers what has not gone back
@@ -91,14 +91,4 @@ fn sign(member: &Member) -> Option<Sign> {
     let pid = member.pid()?;
     let files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
     Some(Sign { name: member.name().to_owned(), pid, files })
-}
-
-async fn connections(stage: &Stage<'_>) -> Result<i64> {
-    Ok(sqlx::query_scalar(
-        "select cast(count(*) as signed) \
-         from information_schema.processlist \
-         where db = database()",
-    )
-    .fetch_one(stage.db.pool())
-    .await?)
 }

@@ -3,7 +3,7 @@
 
 mod links;
 mod member;
-mod sight;
+mod store;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -19,7 +19,7 @@ use xtask::ports;
 
 pub use links::Links;
 pub use member::{Health, Member, Settings};
-pub use sight::Sight;
+pub use store::Sight;
 
 /// The currency of every installation here.
 pub const CURRENCY: &str = "EUR";

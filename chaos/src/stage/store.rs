@@ -93,6 +93,17 @@ impl Sight {
         }
     }
 
+    /// Connections to this installation's database, ours among them.
+    pub async fn connections(db: &Db) -> Result<i64> {
+        Ok(sqlx::query_scalar(
+            "select cast(count(*) as signed) \
+             from information_schema.processlist \
+             where db = database()",
+        )
+        .fetch_one(db.pool())
+        .await?)
+    }
+
     /// Waits until nothing is under way any more.
     pub async fn until_rest(db: &Db, limit: Duration) -> Result<Duration> {
         let started = Instant::now();
