@@ -6,8 +6,7 @@
 //! A million lives take a quarter of an hour of one core:
 //!
 //! ```text
-//! cargo test -p ordermill-worker --test model -- --ignored --nocapture
-//! PROPTEST_CASES=100000 cargo test -p ordermill-worker --test model
+//! PROPTEST_CASES=1000000 cargo test --workspace --test model
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -31,9 +30,9 @@ use world::World;
 /// Lives of a normal run; `PROPTEST_CASES` asks for more.
 const CASES: u32 = 4_000;
 
-fn config(cases: u32) -> Config {
+fn config() -> Config {
     let given = Config::default();
-    Config { cases: given.cases.max(cases), failure_persistence: None, ..given }
+    Config { cases: given.cases.max(CASES), failure_persistence: None, ..given }
 }
 
 /// Lives through the events and whatever they left undone.
@@ -49,9 +48,9 @@ fn live(life: &Life) -> Sights {
     world.sights
 }
 
-fn lives(cases: u32) -> Sights {
+fn lives() -> Sights {
     let seen = RefCell::new(Sights::default());
-    let mut runner = TestRunner::new(config(cases));
+    let mut runner = TestRunner::new(config());
     let outcome = runner.run(&life(), |life| {
         seen.borrow_mut().add(live(&life));
         Ok(())
@@ -64,12 +63,6 @@ fn lives(cases: u32) -> Sights {
 
 #[test]
 fn whatever_happens_in_whatever_order_every_order_ends_right() {
-    let seen = lives(CASES);
+    let seen = lives();
     assert_eq!(seen.missing(), Vec::<&str>::new(), "the events never led there: {seen:?}");
-}
-
-#[test]
-#[ignore = "takes a quarter of an hour: `cargo test -p ordermill-worker --test model -- --ignored`"]
-fn a_million_lives_end_right() {
-    println!("{:?}", lives(1_000_000));
 }
