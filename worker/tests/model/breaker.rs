@@ -7,7 +7,7 @@ use ordermill_common::payment::breaker::{BreakerLimits, Pass};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::{CASES, config};
+use crate::config;
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -108,7 +108,7 @@ fn the_breaker_lets_through_what_its_story_allows() {
         1 => Just(Event::Wait(Duration::from_secs(1))),
     ];
     let events = prop::collection::vec(event, 1..80);
-    let outcome = TestRunner::new(config(CASES)).run(&events, |events| {
+    let outcome = TestRunner::new(config()).run(&events, |events| {
         compare(&events);
         Ok(())
     });
