@@ -1,21 +1,24 @@
-//! Two rooms of the worker from inside, where what a story could see would depend on who is faster: who
-//! comes first within one batch, and how fast a sweep wakes a backlog.
+//! Rooms of the worker from inside, where what a story could see would depend on who is faster: who comes
+//! first within one batch, what a held row puts off, and how fast a sweep wakes a backlog.
 
 use std::time::Duration;
 
 use ordermill_common::broker::{Broker, Publisher};
 use ordermill_common::checkout::{SnapshotLine, snapshot};
 use ordermill_common::clock;
-use ordermill_common::db::group::{GroupCommit, Limits};
+use ordermill_common::db::group::{GroupCommit, Limits, Unit};
 use ordermill_common::db::{Db, batch};
 use ordermill_common::id::{OrderId, OwnerId, PaymentId, ProductId, UserId};
 use ordermill_common::order::Status;
 use ordermill_common::outbox::{Relay, RelayConfig};
 use ordermill_tests::database::{Database, fresh_name};
 use ordermill_tests::until;
+use ordermill_worker::decide::CallOutcome;
 use ordermill_worker::reserve::{Reserve, Reserved, Wake};
+use ordermill_worker::settle::{Report, Settle, Settled};
 use ordermill_worker::sweep::Sweeper;
 use ordermill_worker::task::Holder;
+use sqlx::{MySql, Transaction};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -67,12 +70,19 @@ async fn shelved(db: &Db, pieces: i64) -> ProductId {
     product
 }
 
-/// The reserve lane of a worker of its own.
-fn reserve(db: &Db) -> GroupCommit<Reserve> {
-    let holder = Holder { owner: OwnerId::mint(), lease: Duration::from_secs(30) };
+/// A worker of its own.
+fn holder() -> Holder {
+    Holder { owner: OwnerId::mint(), lease: Duration::from_secs(30) }
+}
+
+/// One lane of it.
+fn lane<U: Unit>(db: &Db, unit: U) -> GroupCommit<U> {
     let limits = Limits::new(1, 200, Duration::from_secs(10));
-    let unit = Reserve { db: db.clone(), holder };
     GroupCommit::start(db, unit, limits, &TaskTracker::new())
+}
+
+fn reserve(db: &Db) -> GroupCommit<Reserve> {
+    lane(db, Reserve { db: db.clone(), holder: holder() })
 }
 
 #[tokio::test]
@@ -114,6 +124,51 @@ async fn a_reserve_whose_commit_was_not_confirmed_goes_on_with_its_own_payment()
     // The batch runs again as it is; another delivery of the message does not get in between.
     assert_eq!(reserve.submit(first, patience).await, Ok(Reserved::Charge(task)));
     assert_eq!(reserve.submit(second, patience).await, Ok(Reserved::Held));
+    db.close().await;
+    database.remove().await;
+}
+
+/// Somebody else's lock on the product's stock.
+async fn hold(db: &Db, product: ProductId) -> Transaction<'static, MySql> {
+    let mut holding = db.pool().begin().await.expect("a transaction");
+    sqlx::query("select available from stock where product_id = ? for update")
+        .bind(product)
+        .execute(&mut *holding)
+        .await
+        .expect("the row is free");
+    holding
+}
+
+#[tokio::test]
+async fn a_verdict_that_a_held_row_keeps_from_being_written_is_asked_for_again_soon() {
+    let database = Database::create(&fresh_name()).await;
+    let db = database.db();
+    let mug = shelved(&db, 5).await;
+    let order_id = accepted(&db, mug, 1).await;
+    let holder = holder();
+    let patience = Duration::from_secs(30);
+    let wake = Wake { order_id, payment_id: PaymentId::mint(), at: clock::now() };
+    let reserved = lane(&db, Reserve { db: db.clone(), holder }).submit(wake, patience).await;
+    assert!(matches!(reserved, Ok(Reserved::Charge(_))), "{reserved:?}");
+    let holding = hold(&db, mug).await;
+    let settle = lane(&db, Settle { holder });
+    let outcome = CallOutcome::Declined("insufficient_funds".to_owned());
+
+    // A declined order gives its stock back, which it cannot now.
+    let report = Report { order_id, outcome, at: clock::now() };
+    assert_eq!(settle.submit(report.clone(), patience).await, Ok(Settled::PutOff));
+
+    let (is_leased, seconds): (bool, i64) = sqlx::query_as(
+        "select owner is not null, timestampdiff(second, now(6), wake_at) from payments where order_id = ?",
+    )
+    .bind(order_id)
+    .fetch_one(db.pool())
+    .await
+    .expect("the payment is there");
+    assert!(!is_leased && seconds < 2, "{is_leased} {seconds}");
+    holding.rollback().await.expect("nothing was changed");
+    let settled = settle.submit(report, patience).await;
+    assert_eq!(settled, Ok(Settled::Done(Status::PaymentFailed)));
     db.close().await;
     database.remove().await;
 }

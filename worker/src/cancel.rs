@@ -20,12 +20,10 @@ use ordermill_common::{cancellation, order, payment};
 use sqlx::MySqlConnection;
 
 use crate::apply::{Case, apply};
-use crate::decide::{self, Facts};
+use crate::decide::{self, Facts, PUT_OFF};
 use crate::letters;
 use crate::task::{Holder, Task};
 
-/// How long a wish sleeps when a row that it needs is held by somebody else.
-const PUT_OFF: Duration = Duration::from_secs(2);
 /// Failures to decide after which a dead letter says so, once.
 const REPORTED_AFTER: u32 = 8;
 

@@ -16,7 +16,7 @@ use ordermill_common::{cancellation, order, payment};
 use sqlx::MySqlConnection;
 
 use crate::apply::{Case, apply};
-use crate::decide::{self, CallOutcome, Facts, pause};
+use crate::decide::{self, CallOutcome, Facts, PUT_OFF, pause};
 use crate::letters;
 use crate::task::{Holder, Task};
 
@@ -40,7 +40,8 @@ pub enum Settled {
     Void(Task),
     /// Another report for the same order was in the batch; report again.
     Again,
-    /// A row was held by somebody else for too long; the end of the lease wakes the payment.
+    /// A row was held by somebody else for too long; the payment wakes again soon, and the gateway repeats
+    /// its answer.
     PutOff,
 }
 
@@ -105,6 +106,12 @@ impl Unit for Settle {
             .collect();
         let at = members.iter().map(|report| report.at).max().unwrap_or_default();
         let put_off = apply(tx, self.holder, &cases, at, locks).await?;
+        let written = |id: &OrderId| cases.iter().any(|case| case.order.id == *id);
+        let unwritten: Vec<OrderId> =
+            first.keys().filter(|id| !written(id)).chain(&put_off).copied().collect();
+        if !unwritten.is_empty() {
+            payment::store::give_back(tx, self.holder.owner, &unwritten, PUT_OFF).await?;
+        }
         for case in cases.iter().filter(|case| !put_off.contains(&case.order.id)) {
             if case.decision.give_up {
                 let why = "the payment gateway gave no verdict; the payment is being voided";

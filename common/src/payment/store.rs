@@ -19,7 +19,7 @@ use crate::trace::RequestId;
 
 mod lease;
 
-pub use lease::{end_leases, win_leases};
+pub use lease::{end_leases, give_back, win_leases};
 
 /// A payment's row.
 #[derive(Debug, Clone, PartialEq, Eq)]

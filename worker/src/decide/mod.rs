@@ -98,6 +98,9 @@ impl Decision {
     }
 }
 
+/// How long an order, a payment or a wish to cancel sleeps when a row that it needs is held by somebody else.
+pub const PUT_OFF: Duration = Duration::from_secs(2);
+
 /// How long a payment sleeps after this many calls without a verdict: half a second, doubling to 30 s.
 pub fn pause(attempts: u32) -> Duration {
     Duration::from_millis(500 << attempts.min(6)).min(Duration::from_secs(30))

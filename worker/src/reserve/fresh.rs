@@ -14,8 +14,9 @@ use ordermill_common::payment::store::NewPayment;
 use ordermill_common::stock::{self, Allocation, Shelf, Shortfall};
 use ordermill_common::{cancellation, cart, payment};
 
-use super::{PUT_OFF, Reserved, Wake};
+use super::{Reserved, Wake};
 use crate::cancel::create_cancelled;
+use crate::decide::PUT_OFF;
 use crate::task::{Holder, Task};
 
 struct Fresh {

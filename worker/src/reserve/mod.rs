@@ -12,7 +12,6 @@
 //! a repetition, or its first worker died.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ordermill_common::checkout;
@@ -28,9 +27,6 @@ use crate::task::{Holder, Task};
 mod exhausted;
 mod fresh;
 mod resume;
-
-/// How long a checkout sleeps when a row that it needs is held by somebody else.
-pub(crate) const PUT_OFF: Duration = Duration::from_secs(2);
 
 /// A checkout that a message woke.
 #[derive(Debug, Clone, Copy)]

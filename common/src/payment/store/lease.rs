@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Payment, payment};
 use crate::db::batch::{self, Locks, touched};
 use crate::db::{Result, Tx, wake};
-use crate::id::{OwnerId, PaymentId};
+use crate::id::{OrderId, OwnerId, PaymentId};
 
 crate::lock_by_id!(
     LOCK,
@@ -69,17 +69,47 @@ pub async fn end_leases(tx: &mut Tx<'_>, owner: OwnerId, limit: u32) -> Result<u
     .bind(limit)
     .fetch_all(&mut **tx)
     .await?;
-    if rows.is_empty() {
-        return Ok(0);
+    end(tx, &rows, Duration::ZERO).await?;
+    Ok(rows.len())
+}
+
+/// Ends the leases that this owner holds of these orders' payments, and wakes them after `delay`: for
+/// outcomes that cannot be written now. It waits for nobody: a payment that another transaction has locked
+/// keeps its lease, whose end wakes it.
+pub async fn give_back(
+    tx: &mut Tx<'_>,
+    owner: OwnerId,
+    orders: &[OrderId],
+    delay: Duration,
+) -> Result<()> {
+    let rows: Vec<PaymentId> = sqlx::query_scalar(
+        "select t.id \
+         from (select unhex(j.id) as id \
+           from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
+           limit 1000000) d \
+         straight_join payments t force index (payments_order) on t.order_id = d.id \
+         where t.owner = ? \
+         for update skip locked",
+    )
+    .bind(batch::ids(orders.iter().map(|id| id.uuid())))
+    .bind(owner)
+    .fetch_all(&mut **tx)
+    .await?;
+    end(tx, &rows, delay).await
+}
+
+async fn end(tx: &mut Tx<'_>, locked: &[PaymentId], delay: Duration) -> Result<()> {
+    if locked.is_empty() {
+        return Ok(());
     }
     let outcome = sqlx::query(
         "update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
          straight_join payments t force index (primary) on t.id = unhex(j.id) \
-         set t.owner = null, t.lease_until = null, t.wake_at = now(6)",
+         set t.owner = null, t.lease_until = null, t.wake_at = now(6) + interval ? microsecond",
     )
-    .bind(batch::ids(rows.iter().map(|id| id.uuid())))
+    .bind(batch::ids(locked.iter().map(|id| id.uuid())))
+    .bind(wake::micros(delay))
     .execute(&mut **tx)
     .await?;
-    touched("end leases", rows.len(), &outcome)?;
-    Ok(rows.len())
+    touched("end leases", locked.len(), &outcome)
 }
