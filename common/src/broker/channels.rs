@@ -118,3 +118,44 @@ impl Manager for Channels {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+    use crate::broker::{Kind, declare, delete_topology};
+    use crate::id::{MessageId, OrderId, OwnerId};
+    use crate::trace::RequestId;
+
+    #[expect(clippy::disallowed_methods, reason = "tests are told where the servers are")]
+    fn broker() -> Broker {
+        let url = std::env::var("AMQP_URL").expect("AMQP_URL is set; run `cargo xtask test`");
+        Broker::new(&url, &format!("omtest_{}.", OwnerId::mint().hex())).unwrap()
+    }
+
+    fn message() -> Envelope {
+        let (id, order) = (MessageId::mint(), OrderId::mint());
+        Envelope::new(id, Kind::OrderCheckoutV1, order, RequestId::mint())
+    }
+
+    /// How often the pool's only channel has come back to it.
+    async fn returns(pool: &ChannelPool) -> usize {
+        Object::metrics(&pool.pool.get().await.unwrap()).recycle_count
+    }
+
+    #[tokio::test]
+    async fn a_channel_whose_confirm_is_outstanding_is_not_given_to_the_next() {
+        let broker = broker();
+        declare(&broker).await.unwrap();
+        let pool = ChannelPool::new(&broker, 1);
+        assert_eq!(pool.publish(&message()).await.unwrap(), Outcome::Confirmed);
+        assert_eq!(returns(&pool).await, 1);
+        let message = message();
+        // Its caller goes away while the message is on its way.
+        assert!(pool.publish(&message).now_or_never().is_none());
+        assert_eq!(returns(&pool).await, 0);
+        assert_eq!(pool.publish(&message).await.unwrap(), Outcome::Confirmed);
+        delete_topology(&broker).await.unwrap();
+    }
+}

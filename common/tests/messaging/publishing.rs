@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable};
 use ordermill_common::broker::{
     DELIVERY_LIMIT, Envelope, Error, Kind, LinkState, Outcome, Publisher, Queue, declare,
 };
@@ -66,11 +68,11 @@ async fn a_queue_with_other_arguments_is_named_and_mended_without_a_restart() {
     let stage = Stage::set().await;
     let name = stage.broker.queue_name(Queue::Checkout);
     let channel = stage.back_door().await;
-    let mut arguments = lapin::types::FieldTable::default();
-    arguments.insert("x-queue-type".into(), lapin::types::AMQPValue::LongString("quorum".into()));
-    let limit = lapin::types::AMQPValue::LongLongInt(DELIVERY_LIMIT + 1);
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    let limit = AMQPValue::LongLongInt(DELIVERY_LIMIT + 1);
     arguments.insert("x-delivery-limit".into(), limit);
-    let options = lapin::options::QueueDeclareOptions::durable();
+    let options = QueueDeclareOptions::durable();
     channel.queue_declare(name.as_str().into(), options, arguments).await.unwrap();
 
     let refused = declare(&stage.broker).await.unwrap_err();
@@ -93,6 +95,43 @@ async fn a_queue_with_other_arguments_is_named_and_mended_without_a_restart() {
     }
     assert_eq!(publisher.publish(envelopes(1)).await, [Outcome::Confirmed]);
     stage.drain_without(publisher).await;
+}
+
+/// The broker refuses a declaration that differs in any of these from what there is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_working_queues_have_these_arguments() {
+    let stage = Stage::set().await;
+    declare(&stage.broker).await.unwrap();
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    let number = AMQPValue::LongLongInt;
+    let dead = stage.broker.queue_name(Queue::Dead);
+    let (same, other) = (0, 1);
+    let arguments = [
+        ("x-queue-type", [text("quorum"), text("classic")]),
+        ("x-delivery-limit", [number(10), number(11)]),
+        ("x-dead-letter-strategy", [text("at-least-once"), text("at-most-once")]),
+        ("x-dead-letter-exchange", [text(""), text("amq.direct")]),
+        ("x-dead-letter-routing-key", [text(&dead), text("elsewhere")]),
+        ("x-overflow", [text("reject-publish"), text("drop-head")]),
+        ("x-max-length", [number(2_000_000), number(2_000_001)]),
+    ];
+    for queue in [Queue::Checkout, Queue::Cancel] {
+        let name = stage.broker.queue_name(queue);
+        let declare = async |changed: Option<&str>| {
+            let channel = stage.back_door().await;
+            let mut table = FieldTable::default();
+            for (argument, values) in &arguments {
+                let which = if changed == Some(argument) { other } else { same };
+                table.insert((*argument).into(), values[which].clone());
+            }
+            let options = QueueDeclareOptions::durable();
+            channel.queue_declare(name.as_str().into(), options, table).await.map(drop)
+        };
+        declare(None).await.unwrap();
+        for (argument, _) in &arguments {
+            assert!(declare(Some(argument)).await.is_err(), "{name} has any {argument}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
