@@ -37,6 +37,17 @@ pub struct TargetArgs {
     pub ledger: Option<PathBuf>,
 }
 
+/// A private installation.
+#[derive(Debug, Clone, Args)]
+pub struct PrivateArgs {
+    /// Use the API's and the worker's programs as they are, next to this one.
+    #[arg(long)]
+    pub no_build: bool,
+    /// Its servers.
+    #[command(flatten)]
+    pub commands: Commands,
+}
+
 /// An installation that answers.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -73,16 +84,16 @@ impl TargetArgs {
 /// Builds the product, starts the servers of a private installation, and lets `work` use them. What they
 /// leave is deleted, unless `work` fails or its result is not clean.
 pub async fn on_private_grounds<T>(
-    commands: Commands,
+    private: PrivateArgs,
     is_clean: impl Fn(&T) -> bool,
     work: impl AsyncFnOnce(Grounds) -> Result<T>,
 ) -> Result<T> {
     let folder = tempfile::Builder::new().prefix("ordermill-bench-").tempdir()?;
     let grounds = block_in_place(|| {
-        if !commands.no_build {
+        if !private.no_build {
             binaries::build(Progress::detect())?;
         }
-        Grounds::start(folder.path(), commands)
+        Grounds::start(folder.path(), private.commands)
     })?;
     let result = work(grounds).await;
     let has_logs = fs::read_dir(folder.path())?.next().is_some();

@@ -17,9 +17,6 @@ pub struct Commands {
     /// The broker for the private installation.
     #[arg(long, env = "AMQP_URL", hide_env_values = true)]
     pub amqp_url: Option<String>,
-    /// Use the API's and the worker's programs as they are, next to this one.
-    #[arg(long)]
-    pub no_build: bool,
     /// With given servers: the command that kills the database.
     #[arg(long, value_name = "COMMAND")]
     pub kill_database_with: Option<String>,

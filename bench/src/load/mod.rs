@@ -19,9 +19,9 @@ use tokio::task::block_in_place;
 
 use self::arena::{Arena, Size};
 use self::run::Run;
-use crate::installation::{Admin, Commands, Grounds, Processes, Settings, Site};
+use crate::installation::{Admin, Grounds, Processes, Settings, Site};
 use crate::table::Table;
-use crate::target::{self, Target, TargetArgs};
+use crate::target::{self, PrivateArgs, Target, TargetArgs};
 use crate::verify::Verdict;
 
 const CURRENCY: &str = "EUR";
@@ -47,9 +47,9 @@ pub struct LoadArgs {
     /// A running installation to use.
     #[command(flatten)]
     pub target: TargetArgs,
-    /// Servers to use for a private installation.
+    /// A private installation, without --api.
     #[command(flatten)]
-    pub commands: Commands,
+    pub private: PrivateArgs,
 }
 
 impl LoadArgs {
@@ -68,16 +68,16 @@ pub async fn run(args: LoadArgs) -> Result<bool> {
         let mut arena = Arena::open(&target, args.size()).await?;
         let run = run::run(&mut arena, args.buyers, args.seconds).await?;
         let wrong = check::check(&arena).await?;
-        let verdict = args.target.verify(args.commands.database_url.as_deref())?;
+        let verdict = args.target.verify(args.private.commands.database_url.as_deref())?;
         return Ok(tell(&run, &wrong, verdict.as_ref()));
     }
-    let commands = args.commands.clone();
+    let private = args.private.clone();
     let work = async |grounds: Grounds| {
         let settings = Settings { currency: CURRENCY.into(), workers: 2, more: Vec::new() };
         let work = async |_grounds, site: Arc<Site>| privately(&site, &args).await;
         target::on_site(grounds, settings, work).await
     };
-    target::on_private_grounds(commands, |is_exact| *is_exact, work).await
+    target::on_private_grounds(private, |is_exact| *is_exact, work).await
 }
 
 /// In an installation of its own.

@@ -24,7 +24,7 @@ struct Contender {
 
 /// Runs all, prints medians and the ratio, and answers whether everything was exact.
 pub(super) async fn run(args: LoadArgs) -> Result<bool> {
-    let commands = args.commands.clone();
+    let private = args.private.clone();
     let work = async |grounds: Grounds| {
         let mut contenders = Vec::new();
         let outcome = compete(&grounds, &mut contenders, &args).await;
@@ -33,7 +33,7 @@ pub(super) async fn run(args: LoadArgs) -> Result<bool> {
         }
         outcome
     };
-    target::on_private_grounds(commands, |is_exact| *is_exact, work).await
+    target::on_private_grounds(private, |is_exact| *is_exact, work).await
 }
 
 async fn compete(

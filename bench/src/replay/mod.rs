@@ -36,8 +36,8 @@ use self::report::Report;
 use self::rows::Rows;
 use self::turns::Turns;
 use crate::client::Client;
-use crate::installation::{Admin, Commands, Grounds, Processes, Settings, Site};
-use crate::target::Target;
+use crate::installation::{Admin, Grounds, Processes, Settings, Site};
+use crate::target::{PrivateArgs, Target, TargetArgs};
 use crate::{live, target};
 
 const CALL_LIMIT: Duration = Duration::from_mins(2);
@@ -58,10 +58,10 @@ pub struct ReplayArgs {
     pub kill_each: bool,
     /// A running installation to use.
     #[command(flatten)]
-    pub target: target::TargetArgs,
-    /// Servers to use for a private installation.
+    pub target: TargetArgs,
+    /// A private installation, without --api.
     #[command(flatten)]
-    pub commands: Commands,
+    pub private: PrivateArgs,
 }
 
 /// How fast a replay goes.
@@ -105,10 +105,10 @@ pub async fn run(args: ReplayArgs) -> Result<Report> {
         Some(_) => {
             let target = args.target.running().await?;
             let (report, _) = replay(&target, plan, args.speed, None).await?;
-            let verdict = args.target.verify(args.commands.database_url.as_deref())?;
+            let verdict = args.target.verify(args.private.commands.database_url.as_deref())?;
             Ok(report.verified(verdict))
         }
-        None if args.kill_each && !args.commands.can_kill() => bail!(
+        None if args.kill_each && !args.private.commands.can_kill() => bail!(
             "--kill-each with given servers needs --kill-database-with, --kill-broker-with and \
              --restart-with"
         ),
@@ -117,7 +117,7 @@ pub async fn run(args: ReplayArgs) -> Result<Report> {
             let settings = Settings { currency: CURRENCY.into(), workers: 2, more: Vec::new() };
             let work = async |grounds, site| on_site(grounds, &site, plan, speed, kills).await;
             let work = async |grounds| target::on_site(grounds, settings, work).await;
-            target::on_private_grounds(args.commands, Report::is_clean, work).await
+            target::on_private_grounds(args.private, Report::is_clean, work).await
         }
     }
 }
