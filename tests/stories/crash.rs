@@ -1,10 +1,5 @@
 //! Crash points: a process dies exactly where it was told to. These stories exist with the feature
-//! `crash-points` alone, and need binaries that were built with it:
-//!
-//! ```text
-//! cargo build -p ordermill-api -p ordermill-worker --features crash-points
-//! cargo test -p ordermill-tests --features crash-points crash
-//! ```
+//! `crash-points` alone, and need binaries that were built with it: `cargo xtask test --crash-points crash`.
 
 use std::os::unix::process::ExitStatusExt as _;
 

@@ -18,6 +18,9 @@ use crate::given::{Given, Urls};
 pub(crate) struct Options {
     /// Only tests whose name contains this
     filter: Option<String>,
+    /// Build with crash points, and run the stories that need them as well
+    #[arg(long)]
+    crash_points: bool,
     /// Arguments of the test programs, after `--`
     #[arg(last = true)]
     further: Vec<String>,
@@ -25,14 +28,26 @@ pub(crate) struct Options {
     given: Given,
 }
 
+impl Options {
+    /// Of what, and with what, the tests are built: all that is built for one run has to agree.
+    fn built(&self) -> &'static [&'static str] {
+        if self.crash_points {
+            &["--workspace", "--features", "ordermill-tests/crash-points"]
+        } else {
+            &["--workspace"]
+        }
+    }
+}
+
 /// Runs the tests and answers the test runner's exit code. Prints nothing after its last line.
 pub(crate) fn run(options: &Options, progress: Progress) -> Result<ExitCode> {
+    let built = options.built();
     let given = options.given.urls()?;
     progress.loud_step("Building", || {
         // The programs that tests start; `cargo test` builds none of another package.
-        binaries::cargo_build(["--workspace", "--bins"])?;
+        binaries::cargo_build(["--bins"].iter().chain(built))?;
         let mut command = binaries::cargo();
-        command.args(["test", "--workspace", "--no-run", "--quiet"]);
+        command.args(["test", "--no-run", "--quiet"]).args(built);
         ensure!(binaries::follow(command)?.success(), "the tests do not compile");
         Ok(())
     })?;
@@ -65,7 +80,8 @@ fn run_tests(options: &Options, urls: &Urls, folder: &Folder) -> Result<ExitCode
     fs::create_dir_all(&temporary)?;
     let mut command = binaries::cargo();
     command
-        .args(["test", "--workspace"])
+        .arg("test")
+        .args(options.built())
         .args(&options.filter)
         .arg("--")
         .args(&options.further)
