@@ -12,6 +12,7 @@
 pub mod check;
 pub mod crowd;
 pub mod dice;
+pub mod memory;
 pub mod mutants;
 pub mod proxy;
 pub mod report;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ordermill_bench::installation::Grounds;
 use ordermill_bench::live;
 use tokio::task::block_in_place;
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::check::{Expected, check, keep_evidence};
 use crate::crowd::Crowd;
 use crate::dice::Dice;
+use crate::memory::Memory;
 use crate::report::Outcome;
 use crate::scene::{Scenario, Scene, Trial};
 use crate::stage::Stage;
@@ -21,6 +22,8 @@ use crate::vitals::Vitals;
 
 /// The load alone, before the first fault.
 const WARM_UP: Duration = Duration::from_secs(6);
+/// As many orders as can be, before the load is set to a share of that.
+const CAPACITY: Duration = Duration::from_secs(30);
 /// Within which the rate of the warm-up is reached again after the last fault.
 const RATE_BACK: Duration = Duration::from_secs(30);
 const RATE_LOOK: Duration = Duration::from_secs(3);
@@ -47,6 +50,12 @@ pub async fn run(
     let crowd = Crowd::enter(&stage, (scenario.mood)(), seed).await?;
     let dice = Dice::new(seed, scenario.name);
     let mut scene = Scene { stage, crowd, dice, expected: Expected::default() };
+    if let Some(share) = scenario.share {
+        let capacity = rate(&scene.crowd, CAPACITY).await;
+        ensure!(capacity > 0.0, "no order was accepted in {CAPACITY:?}");
+        live::note(&format!("{share} % of {capacity:.0} orders a second from here on"));
+        scene.crowd.slow_down(capacity * f64::from(share) / 100.0);
+    }
     let before = match rigour {
         Rigour::Full => {
             Some((rate(&scene.crowd, WARM_UP).await, Vitals::take(&scene.stage).await?))
@@ -57,8 +66,13 @@ pub async fn run(
     let mut outcome = Outcome::new(scenario.name);
     let (now, last) = (AtomicU32::new(trials.start), trials.end.saturating_sub(1));
     let line = || format!("{}: trial {} of {last}", scenario.name, now.load(Ordering::Relaxed));
-    let playing = play(&mut scene, scenario, trials, &now, &mut outcome);
+    let mut memory = Memory::default();
+    let playing = play(&mut scene, scenario, trials, &now, &mut outcome, &mut memory);
     live::show(line, playing).await?;
+    for growth in memory.growths() {
+        live::note(&growth.to_string());
+        outcome.violations.extend(growth.violation());
+    }
     heal(&mut scene, &mut outcome.violations);
     if let Some((rate, _)) = &before {
         if !comes_back(&scene.crowd, *rate).await {
@@ -91,6 +105,7 @@ async fn play(
     trials: Range<u32>,
     now: &AtomicU32,
     outcome: &mut Outcome,
+    memory: &mut Memory,
 ) {
     for number in trials {
         now.store(number, Ordering::Relaxed);
@@ -105,6 +120,7 @@ async fn play(
                 return;
             }
         }
+        memory.look(&scene.stage);
         if number % 25 == 0 {
             let accepted = scene.crowd.accepted();
             live::note(&format!("{}: {number} trials, {accepted} accepted", scenario.name));

@@ -32,6 +32,8 @@ pub struct Scenario {
     pub plan: fn() -> Plan,
     /// The load.
     pub mood: fn() -> Mood,
+    /// Orders are begun at so many hundredths of the rate at which they can be; otherwise as the mood has it.
+    pub share: Option<u32>,
     /// What a trial does.
     pub act: Act,
 }
@@ -44,7 +46,7 @@ impl Scenario {
     pub fn new(name: &'static str, about: &'static str, trials: (u32, u32), act: Act) -> Self {
         let (trials, quick) = trials;
         let (plan, mood) = (Plan::default, Mood::default);
-        Self { name, about, trials, quick, median: None, plan, mood, act }
+        Self { name, about, trials, quick, median: None, plan, mood, share: None, act }
     }
 
     /// With a promise of how long the median recovery takes at most.
@@ -109,13 +111,13 @@ impl Scene<'_> {
         Sight::until_next(&self.stage.db, since, LONGEST_RECOVERY).await
     }
 
-    /// A place among the workers.
+    /// A place among the workers that are not spared.
     pub fn some_worker(&mut self) -> usize {
-        self.dice.below(self.stage.workers.len())
+        self.dice.below(self.stage.workers.len() - self.stage.spared)
     }
 
-    /// A place among the APIs.
+    /// A place among the APIs that are not spared.
     pub fn some_api(&mut self) -> usize {
-        self.dice.below(self.stage.apis.len())
+        self.dice.below(self.stage.apis.len() - self.stage.spared)
     }
 }

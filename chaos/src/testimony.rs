@@ -80,6 +80,8 @@ pub struct Testimony {
 pub struct Told {
     /// Every checkout that was tried.
     pub purchases: Vec<Purchase>,
+    /// Of these, those whose order is known.
+    pub accepted: usize,
     /// Every order that was looked at.
     pub seen: BTreeMap<String, Seen>,
     /// What a client saw that must never be seen.
@@ -120,9 +122,13 @@ impl Testimony {
     /// A 202 named this order for a checkout. A second answer has to name the same.
     pub fn answered(&self, place: usize, order: &str) {
         let mut told = self.told();
+        let told = &mut *told;
         let purchase = &mut told.purchases[place];
         match &purchase.order {
-            None => purchase.order = Some(order.to_owned()),
+            None => {
+                purchase.order = Some(order.to_owned());
+                told.accepted += 1;
+            }
             Some(first) if first == order => {}
             Some(first) => {
                 let words = format!(

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Mood;
 use super::caller::{Caller, Reply};
+use super::pace::Pace;
 use crate::testimony::Purchase;
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(80);
@@ -22,6 +23,7 @@ pub(super) struct Buyer {
     pub(super) caller: Caller,
     pub(super) email: String,
     pub(super) mood: Arc<Mood>,
+    pub(super) pace: Arc<Pace>,
     pub(super) products: Arc<[String]>,
     pub(super) orders: u64,
 }
@@ -30,6 +32,7 @@ impl Buyer {
     /// Buys until `closing`; an order that was begun is brought to its answer.
     pub(super) async fn shop(mut self, closing: CancellationToken) -> Result<()> {
         while !closing.is_cancelled() {
+            self.pace.turn().await;
             self.buy(&closing).await?;
             let pause = self.caller.dice().between(0, 2 * self.mood.think_ms);
             let thinking = sleep(Duration::from_millis(pause));

@@ -51,9 +51,18 @@ impl Reply {
 pub struct Caller {
     name: String,
     apis: Arc<[Client]>,
+    account: Option<Account>,
     token: String,
     testimony: Arc<Testimony>,
     dice: Dice,
+}
+
+/// How a client logs in, and when it has to do so again.
+#[derive(Debug, Clone)]
+struct Account {
+    email: String,
+    password: String,
+    renew_at: Instant,
 }
 
 /// The clients that all callers share.
@@ -65,22 +74,31 @@ pub fn clients(addresses: &[Address]) -> Arc<[Client]> {
 impl Caller {
     /// Somebody without an account.
     pub fn new(name: String, apis: Arc<[Client]>, testimony: Arc<Testimony>, dice: Dice) -> Self {
-        Self { name, apis, token: String::new(), testimony, dice }
+        Self { name, apis, account: None, token: String::new(), testimony, dice }
     }
 
-    /// Registers, unless that was done, and logs in.
+    /// Registers, unless that was done, and logs in; from then on a token is renewed long before it expires.
     pub async fn enter(&mut self, email: &str, password: &str, register: bool) -> Result<()> {
-        let body = json!({"email": email, "password": password}).to_string();
         if register {
+            let body = json!({"email": email, "password": password}).to_string();
             let request = Request::json("POST", "/v1/auth/register", &body);
             self.ask("register", email, &request).await?;
         }
+        self.log_in(email.to_owned(), password.to_owned()).await
+    }
+
+    async fn log_in(&mut self, email: String, password: String) -> Result<()> {
+        let body = json!({"email": email, "password": password}).to_string();
         let request = Request::json("POST", "/v1/auth/login", &body);
-        let reply = self.ask("login", email, &request).await?;
+        let asked = Instant::now();
+        let reply = self.insist("login", &email, &request).await?;
         if !reply.is_ok() {
             bail!("{email} cannot log in: {}", reply.body);
         }
         reply.text("access_token").clone_into(&mut self.token);
+        let lifetime = reply.body["expires_in"].as_u64().context("a token without an end")?;
+        let renew_at = asked + Duration::from_secs(lifetime) / 2;
+        self.account = Some(Account { email, password, renew_at });
         Ok(())
     }
 
@@ -96,6 +114,13 @@ impl Caller {
 
     /// Calls until the ending is known.
     pub async fn ask(&mut self, what: &str, subject: &str, request: &Request<'_>) -> Result<Reply> {
+        if let Some(old) = self.account.take_if(|account| account.renew_at < Instant::now()) {
+            self.log_in(old.email, old.password).await?;
+        }
+        self.insist(what, subject, request).await
+    }
+
+    async fn insist(&mut self, what: &str, subject: &str, request: &Request<'_>) -> Result<Reply> {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {

@@ -3,6 +3,7 @@
 mod buyer;
 pub mod caller;
 mod clerk;
+mod pace;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::buyer::Buyer;
 use self::caller::{Caller, clients};
+use self::pace::Pace;
 use crate::dice::Dice;
 use crate::stage::{CURRENCY, Stage};
 use crate::testimony::Testimony;
@@ -94,6 +96,7 @@ pub struct Shelf {
 #[derive(Debug)]
 pub struct Crowd {
     closing: CancellationToken,
+    pace: Arc<Pace>,
     tasks: JoinSet<Result<()>>,
     /// What they testify.
     pub testimony: Arc<Testimony>,
@@ -118,24 +121,31 @@ impl Crowd {
         let shelves = stock(&mut clerk, &mood).await?;
         let products: Arc<[String]> = shelves.iter().map(|shelf| shelf.product.clone()).collect();
         let mood = Arc::new(mood);
-        let (closing, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        let (closing, pace) = (CancellationToken::new(), Arc::new(Pace::default()));
+        let mut tasks = JoinSet::new();
         for number in 0..mood.buyers {
             let mut caller = call(&format!("buyer-{number}"));
             let email = format!("buyer-{number}@chaos.example");
             caller.enter(&email, PASSWORD, true).await?;
-            let (mood, products) = (Arc::clone(&mood), Arc::clone(&products));
-            tasks.spawn(Buyer { caller, email, mood, products, orders: 0 }.shop(closing.clone()));
+            let (mood, pace) = (Arc::clone(&mood), Arc::clone(&pace));
+            let products = Arc::clone(&products);
+            let buyer = Buyer { caller, email, mood, pace, products, orders: 0 };
+            tasks.spawn(buyer.shop(closing.clone()));
         }
         let mut working = call("clerk at work");
         working.enter(&email, &password, false).await?;
         tasks.spawn(clerk::work(working, closing.clone()));
-        Ok(Self { closing, tasks, testimony, shelves, clerk })
+        Ok(Self { closing, pace, tasks, testimony, shelves, clerk })
     }
 
     /// Checkouts that were accepted so far.
     pub fn accepted(&self) -> usize {
-        let told = self.testimony.told();
-        told.purchases.iter().filter(|purchase| purchase.order.is_some()).count()
+        self.testimony.told().accepted
+    }
+
+    /// Lets so many orders a second begin, at most, from now on.
+    pub fn slow_down(&self, per_second: f64) {
+        self.pace.set(per_second);
     }
 
     /// Lets nobody begin anything new.

@@ -13,6 +13,7 @@ mod permanent;
 mod queue;
 mod rolling;
 mod row;
+mod soak;
 
 use crate::scene::Scenario;
 
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Scenario> {
         permanent::all(),
         rolling::all(),
         backlog::all(),
+        soak::all(),
     ];
     rooms.into_iter().flatten().collect()
 }

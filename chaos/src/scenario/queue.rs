@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use futures::future::BoxFuture;
-use ordermill_common::broker::{declare_plain, delete_topology};
+use ordermill_common::broker::{declare_plain, delete_topology, purge_topology};
 use ordermill_worker::republish::republish;
+use tokio::task::block_in_place;
 use tokio::time::Instant;
 
 use crate::scene::{Scenario, Scene, Trial};
+use crate::stage::Member;
 
 const STUBBORN: Duration = Duration::from_secs(20);
+/// One in so many times nobody republishes what was lost, and the orders wake by themselves.
+const FORGOTTEN: u32 = 5;
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
@@ -19,6 +23,13 @@ pub(super) fn all() -> Vec<Scenario> {
             "All queues are deleted with what is in them. Recovered: every order whose message was lost is settled.",
             (50, 2),
             deleted,
+        ),
+        Scenario::new(
+            "queues-purged",
+            "All queues are emptied while no worker runs; every fifth time nobody republishes. Recovered: every order whose \
+                message was lost is settled.",
+            (50, 2),
+            purged,
         ),
         Scenario::new(
             "queue-otherwise",
@@ -38,6 +49,26 @@ fn deleted<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>>
         // An operator would do this; without it the orders wake by themselves half a minute later.
         republish(&scene.stage.db).await?;
         Ok(Trial::recovered(scene.until_settled(&open, deleted).await?))
+    })
+}
+
+fn purged<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(async move {
+        for worker in &mut scene.stage.workers {
+            worker.kill();
+        }
+        scene.go_on(500, 2_000).await;
+        ensure!(purge_topology(&scene.stage.broker()?).await? > 0, "there was no message to lose");
+        let purged = Instant::now();
+        let open = scene.prompt_orders().await?;
+        let workers = &mut scene.stage.workers;
+        block_in_place(|| workers.iter_mut().try_for_each(|worker| worker.start_with(&[])))?;
+        if !trial.is_multiple_of(FORGOTTEN) {
+            republish(&scene.stage.db).await?;
+        }
+        let took = scene.until_settled(&open, purged).await?;
+        block_in_place(|| scene.stage.workers.iter_mut().try_for_each(Member::wait))?;
+        Ok(Trial::recovered(took))
     })
 }
 

@@ -31,6 +31,8 @@ pub struct Plan {
     pub apis: usize,
     /// Worker processes.
     pub workers: usize,
+    /// How many of the APIs, and of the workers, are not killed: their memory is watched.
+    pub spared: usize,
     /// Whether each of them reaches the servers through a proxy of its own.
     pub links: bool,
     /// Further settings of all.
@@ -39,7 +41,7 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { apis: 2, workers: 3, links: false, settings: Vec::new() }
+        Self { apis: 2, workers: 3, spared: 0, links: false, settings: Vec::new() }
     }
 }
 
@@ -56,6 +58,8 @@ pub struct Stage<'g> {
     pub apis: Vec<Member>,
     /// The workers.
     pub workers: Vec<Member>,
+    /// How many at the end of each of these two are not to be killed.
+    pub spared: usize,
     /// The proxies, a pair for each API and worker.
     pub links: Vec<Links>,
     /// A door of ours to its database, through no proxy.
@@ -100,8 +104,10 @@ impl<'g> Stage<'g> {
                 workers.push(casting.worker(name, settings)?);
             }
         }
+        let spared = plan.spared;
+        let gateway = gateway.1;
         let mut stage =
-            Self { gateway: gateway.1, apis, workers, links, db, addresses, grounds, site };
+            Self { grounds, site, gateway, apis, workers, spared, links, db, addresses };
         block_in_place(|| stage.start())?;
         Ok(stage)
     }

@@ -34,4 +34,6 @@ pub use envelope::{Envelope, Kind, MAX_BODY, Undecodable, UnknownKind};
 pub use error::{Error, Result};
 pub use link::{Link, LinkState};
 pub use publisher::{Outcome, Publisher, WINDOW};
-pub use topology::{DELIVERY_LIMIT, Queue, declare, declare_plain, delete_topology};
+pub use topology::{
+    DELIVERY_LIMIT, Queue, declare, declare_plain, delete_topology, purge_topology,
+};

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ErrorKind};
 
@@ -118,6 +118,20 @@ pub(super) async fn ready(channel: &Channel, name: &Arc<str>, limit: Duration) -
     let options = QueueDeclareOptions::durable().passive();
     let asking = channel.queue_declare(name.as_ref().into(), options, FieldTable::default());
     Ok(within(limit, "look at the queue", asking).await?.message_count())
+}
+
+/// Empties the working queues, and answers how many messages were lost. For tests.
+pub async fn purge_topology(broker: &Broker) -> Result<u32> {
+    let connection = broker.connect("purge").await?;
+    let channel = open_channel(&connection).await?;
+    let mut lost = 0;
+    for queue in [Queue::Checkout, Queue::Cancel] {
+        let name = broker.queue_name(queue);
+        let purging = channel.queue_purge(name.as_str().into(), QueuePurgeOptions::default());
+        lost += within(DECLARE, "purge a queue", purging).await?;
+    }
+    close(connection).await;
+    Ok(lost)
 }
 
 /// Deletes every queue with what it holds. For tests, which have a prefix of their own.

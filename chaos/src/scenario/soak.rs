@@ -1,0 +1,75 @@
+//! An hour of ordinary load in which something breaks every minute.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use futures::future::BoxFuture;
+use ordermill_bench::live;
+use tokio::time::{Instant, sleep};
+
+use super::{kill, link, outage, queue, row};
+use crate::crowd::Mood;
+use crate::scene::{Scenario, Scene, Trial};
+use crate::stage::Plan;
+
+const MINUTE: Duration = Duration::from_mins(1);
+/// Those that are over within a minute.
+const FAULTS: [&str; 12] = [
+    "worker-kill",
+    "api-kill",
+    "gateway-kill",
+    "database-kill",
+    "broker-kill",
+    "broker-alarm",
+    "link-cut",
+    "link-truncated",
+    "lost-commit",
+    "black-hole",
+    "queues-deleted",
+    "row-held",
+];
+
+pub(super) fn all() -> Vec<Scenario> {
+    vec![Scenario {
+        plan: || Plan { spared: 1, links: true, ..Plan::default() },
+        mood: || Mood { buyers: 64, think_ms: 0, ..Mood::default() },
+        share: Some(70),
+        ..Scenario::new(
+            "soak",
+            "An hour at 70 % of what can be accepted, with one of twelve faults every minute; one API and one worker \
+                are spared, and their memory is watched.",
+            (60, 0),
+            act,
+        )
+    }]
+}
+
+fn act<'a>(scene: &'a mut Scene<'_>, minute: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(async move {
+        let began = Instant::now();
+        scene.go_on(0, 20_000).await;
+        let name = *scene.dice.pick(&FAULTS);
+        let fault = fault(name).with_context(|| format!("{name} is no scenario"))?;
+        let trial = (fault.act)(scene, minute).await.context(name)?;
+        live::note(&format!("soak: minute {minute}: {name}, recovered in {:.1?}", trial.recovery));
+        sleep(MINUTE.saturating_sub(began.elapsed())).await;
+        Ok(trial)
+    })
+}
+
+fn fault(name: &str) -> Option<Scenario> {
+    let rooms = [kill::all(), link::all(), outage::all(), queue::all(), row::all()];
+    rooms.into_iter().flatten().find(|scenario| scenario.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_a_scenario() {
+        for name in FAULTS {
+            assert!(fault(name).is_some(), "{name}");
+        }
+    }
+}
