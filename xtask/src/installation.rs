@@ -51,18 +51,12 @@ impl Installation {
             .with_context(|| format!("cannot write to {}", settings.folder.display()))?;
         let ledger = settings.folder.join("payments.jsonl");
         let keys = keys_file(&settings.folder)?;
-        let mut taken = vec![settings.port];
-        let mut pick = || -> Result<u16> {
-            let port = ports::free(&taken)?;
-            taken.push(port);
-            Ok(port)
-        };
         let address = match settings.port {
-            0 => format!("127.0.0.1:{}", pick()?),
+            0 => format!("127.0.0.1:{}", ports::free()?),
             port => format!("127.0.0.1:{port}"),
         };
-        let mut program = |name: String, binary: &str, own: Vec<(&str, OsString)>| {
-            let admin_address = format!("127.0.0.1:{}", pick()?);
+        let program = |name: String, binary: &str, own: Vec<(&str, OsString)>| {
+            let admin_address = format!("127.0.0.1:{}", ports::free()?);
             let environment = [
                 ("DATABASE_URL", settings.database_url.clone().into()),
                 ("AMQP_URL", settings.amqp_url.clone().into()),

@@ -58,10 +58,8 @@ impl Site {
         let name = format!("ordermill_bench_{tag}");
         let folder = grounds.folder().join(&tag);
         fs::create_dir(&folder)?;
-        let mut ports = Vec::new();
-        for _ in 0..settings.workers + 2 {
-            ports.push(ports::free(&ports)?);
-        }
+        let mut ports =
+            (0..settings.workers + 2).map(|_| ports::free()).collect::<Result<Vec<_>>>()?;
         let site = Self {
             outlived: grounds.are_given(),
             server_url: grounds.database_url(),

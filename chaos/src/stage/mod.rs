@@ -77,7 +77,7 @@ impl<'g> Stage<'g> {
         };
         let site = Arc::new(Site::prepare(grounds, settings).await?);
         let db = Db::new(site.database_url(), 8)?;
-        let mut casting = Casting { site: &site, folder: site.folder(), taken: Vec::new() };
+        let casting = Casting { site: &site, folder: site.folder() };
         let gateway = casting.gateway()?;
         let url = format!("http://{}", gateway.0);
         let (mut apis, mut workers, mut links) = (Vec::new(), Vec::new(), Vec::new());
@@ -156,12 +156,11 @@ impl<'g> Stage<'g> {
 struct Casting<'a> {
     site: &'a Site,
     folder: &'a Path,
-    taken: Vec<u16>,
 }
 
 impl Casting<'_> {
-    fn gateway(&mut self) -> Result<(SocketAddr, Member)> {
-        let address = self.address()?;
+    fn gateway(&self) -> Result<(SocketAddr, Member)> {
+        let address = Self::address()?;
         let mut settings = self.site.variables();
         settings.push(("ORDERMILL_GATEWAY_ADDR", address.to_string()));
         let health = Health { address, path: "/livez" };
@@ -172,27 +171,25 @@ impl Casting<'_> {
         Ok((address, gateway))
     }
 
-    fn api(&mut self, name: String, mut settings: Settings) -> Result<(Member, Address)> {
-        let (address, health) = (self.address()?, self.health()?);
+    fn api(&self, name: String, mut settings: Settings) -> Result<(Member, Address)> {
+        let (address, health) = (Self::address()?, Self::health()?);
         settings.push(("ORDERMILL_ADDR", address.to_string()));
         settings.push(("ORDERMILL_ADMIN_ADDR", health.address.to_string()));
         let member = Member::new(name, "ordermill-api", &[], settings, health, self.folder);
         Ok((member, format!("http://{address}").parse()?))
     }
 
-    fn worker(&mut self, name: String, mut settings: Settings) -> Result<Member> {
-        let health = self.health()?;
+    fn worker(&self, name: String, mut settings: Settings) -> Result<Member> {
+        let health = Self::health()?;
         settings.push(("ORDERMILL_ADMIN_ADDR", health.address.to_string()));
         Ok(Member::new(name, "ordermill-worker", &[], settings, health, self.folder))
     }
 
-    fn health(&mut self) -> Result<Health> {
-        Ok(Health { address: self.address()?, path: "/readyz" })
+    fn health() -> Result<Health> {
+        Ok(Health { address: Self::address()?, path: "/readyz" })
     }
 
-    fn address(&mut self) -> Result<SocketAddr> {
-        let port = ports::free(&self.taken)?;
-        self.taken.push(port);
-        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    fn address() -> Result<SocketAddr> {
+        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?)))
     }
 }

@@ -64,17 +64,15 @@ impl State {
     }
 
     fn replace_taken_ports(&mut self) -> Result<()> {
-        let mut chosen = Vec::new();
         for port in [
             &mut self.database_port,
             &mut self.broker_port,
             &mut self.distribution_port,
             &mut self.epmd_port,
         ] {
-            if *port == 0 || !ports::is_free(*port) {
-                *port = ports::free(&chosen)?;
+            if *port == 0 || !ports::take(*port) {
+                *port = ports::free()?;
             }
-            chosen.push(*port);
         }
         Ok(())
     }

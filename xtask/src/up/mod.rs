@@ -51,7 +51,7 @@ struct Running {
 pub(crate) fn run(options: &Options, progress: Progress) -> Result<ExitCode> {
     let given = options.given.urls()?;
     let folder = claim(options, progress)?;
-    if options.port != 0 && !ports::is_free(options.port) {
+    if options.port != 0 && !ports::take(options.port) {
         bail!(
             "port {} on 127.0.0.1 is taken: choose another with --port (--port 0 picks a free one)",
             options.port
