@@ -185,6 +185,7 @@ impl Relay {
         let outcomes = self.publisher.publish(envelopes).await;
         let mut counts = Counts::default();
         let mut confirmed = Vec::with_capacity(batch.len());
+        let none_waits = self.again.is_empty();
         for (hint, outcome) in batch.into_iter().zip(outcomes) {
             counts.add(outcome);
             if outcome == Outcome::Confirmed {
@@ -193,7 +194,10 @@ impl Relay {
                 self.again.push(hint);
             }
         }
-        self.retry_at = Instant::now() + RETRY;
+        // Whatever waits already is not put off by what comes after it.
+        if none_waits && !self.again.is_empty() {
+            self.retry_at = Instant::now() + RETRY;
+        }
         counts.log();
         let some = !confirmed.is_empty();
         if some {

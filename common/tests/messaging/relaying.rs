@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use ordermill_common::broker::Queue;
+use ordermill_common::broker::{Kind, Queue};
 use ordermill_common::id::OwnerId;
 use ordermill_common::outbox::{LEASE, RelayConfig, RelayHandle};
 
-use crate::stage::{Stage, config, open, rows, until};
+use crate::stage::{Stage, config, open, row, rows, until};
 
 fn hasty() -> RelayConfig {
     let scan_every = Duration::from_millis(200);
@@ -53,6 +53,31 @@ async fn a_row_whose_hint_was_lost_is_taken_over_when_its_lease_ends() {
     until(20, "the expired rows leave", async || stage.pending().await == 1).await;
     until(20, "they are received", async || received.has(&lost)).await;
     assert!(!received.has(&leased), "a leased row is left to its owner");
+    stage.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_came_back_is_sent_again_soon_however_many_others_leave_meanwhile() {
+    let stage = Stage::set().await;
+    let config = RelayConfig::new(OwnerId::mint());
+    let relay = open_relay(&stage, config).await;
+    stage.delete_queue(Queue::Cancel).await;
+    let returned = [row(Kind::OrderCancelV1)];
+    stage.insert(config.owner, LEASE, &returned).await;
+    relay.hint(returned.iter().cloned());
+    let others = async {
+        loop {
+            let others = rows(1);
+            stage.insert(config.owner, LEASE, &others).await;
+            relay.hint(others);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let left = until(15, "it has left", async || !stage.is_pending(&returned[0]).await);
+    tokio::select! {
+        () = others => {}
+        () = left => {}
+    }
     stage.drain().await;
 }
 

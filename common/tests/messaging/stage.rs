@@ -110,6 +110,11 @@ impl Stage {
         store::backlog(&mut conn).await.unwrap().pending
     }
 
+    pub(crate) async fn is_pending(&self, row: &OutboxRow) -> bool {
+        let there = sqlx::query("select id from outbox where id = ?").bind(row.id);
+        there.fetch_optional(self.db.pool()).await.unwrap().is_some()
+    }
+
     pub(crate) async fn pool(&self) -> ChannelPool {
         ordermill_common::broker::declare(&self.broker).await.unwrap();
         ChannelPool::new(&self.broker, 2)
