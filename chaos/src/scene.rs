@@ -61,19 +61,14 @@ impl Scenario {
 pub struct Trial {
     /// Faults that took effect.
     pub faults: u32,
-    /// How long the installation needed to recover, where the scenario says what that is.
+    /// How long the installation needed to recover; none when nothing was waiting for that.
     pub recovery: Option<Duration>,
 }
 
 impl Trial {
-    /// One fault.
-    pub fn one() -> Self {
-        Self { faults: 1, recovery: None }
-    }
-
     /// One fault, and the recovery from it.
-    pub fn recovered(recovery: Duration) -> Self {
-        Self { faults: 1, recovery: Some(recovery) }
+    pub fn recovered(recovery: impl Into<Option<Duration>>) -> Self {
+        Self { faults: 1, recovery: recovery.into() }
     }
 }
 
@@ -101,9 +96,14 @@ impl Scene<'_> {
         Sight::prompt_orders(&self.stage.db).await
     }
 
-    /// Waits until these orders are settled.
-    pub async fn until_settled(&self, orders: &[OrderId], since: Instant) -> Result<Duration> {
-        Sight::until_settled(&self.stage.db, orders, since, LONGEST_RECOVERY).await
+    /// Waits until these orders are settled, and answers how long that took; `None` when there were none.
+    pub async fn until_settled(
+        &self,
+        orders: &[OrderId],
+        since: Instant,
+    ) -> Result<Option<Duration>> {
+        let took = Sight::until_settled(&self.stage.db, orders, since, LONGEST_RECOVERY).await?;
+        Ok((!orders.is_empty()).then_some(took))
     }
 
     /// Waits for the next order that is settled.

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
-use crate::proxy::{Direction, Proxy};
+use crate::proxy::{Direction, Proxy, Tally};
 use crate::scene::{Scenario, Scene, Trial};
 use crate::stage::Plan;
 
@@ -54,6 +54,8 @@ pub(super) fn all() -> Vec<Scenario> {
     all.into_iter().map(|scenario| Scenario { plan, ..scenario }).collect()
 }
 
+const TAKES_EFFECT_WITHIN: Duration = Duration::from_secs(30);
+
 /// Some process's way to some server.
 fn some_link<'a>(scene: &'a mut Scene<'_>) -> &'a Proxy {
     let place = scene.dice.below(scene.stage.links.len());
@@ -62,11 +64,24 @@ fn some_link<'a>(scene: &'a mut Scene<'_>) -> &'a Proxy {
     if to_database { &links.database } else { &links.broker }
 }
 
+/// Waits until the fault was met, as the count of the tally says that belongs to it.
+async fn takes_effect(proxy: &Proxy, before: Tally, count: fn(&Tally) -> u64) -> Result<()> {
+    let since = Instant::now();
+    while count(&proxy.tally()) == count(&before) {
+        ensure!(since.elapsed() < TAKES_EFFECT_WITHIN, "nothing met the fault");
+        sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
 fn cut<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         scene.go_on(100, 800).await;
-        some_link(scene).cut_now();
-        settled_again(scene, 1).await
+        let proxy = some_link(scene);
+        let before = proxy.tally();
+        proxy.cut_now();
+        takes_effect(proxy, before, |tally| tally.cut).await?;
+        settled_again(scene).await
     })
 }
 
@@ -75,8 +90,12 @@ fn truncate<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>
         scene.go_on(100, 800).await;
         let direction = *scene.dice.pick(&[Direction::ToServer, Direction::ToClient]);
         let after = scene.dice.between(0, 600);
-        some_link(scene).truncate(direction, after);
-        settled_again(scene, 1).await
+        let proxy = some_link(scene);
+        let before = proxy.tally();
+        proxy.truncate(direction, after);
+        takes_effect(proxy, before, |tally| tally.truncated).await?;
+        proxy.heal();
+        settled_again(scene).await
     })
 }
 
@@ -85,25 +104,23 @@ fn lost_commit<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Tri
         scene.go_on(50, 400).await;
         let place = scene.dice.below(scene.stage.links.len());
         let proxy = &scene.stage.links[place].database;
-        let before = proxy.tally().answers_lost;
+        let before = proxy.tally();
         proxy.drop_answer_to(b"COMMIT", 1);
-        let asked = Instant::now();
-        while proxy.tally().answers_lost == before {
-            ensure!(asked.elapsed() < Duration::from_secs(30), "no COMMIT passed by");
-            sleep(Duration::from_millis(10)).await;
-        }
+        takes_effect(proxy, before, |tally| tally.answers_lost).await?;
         proxy.heal();
-        settled_again(scene, 1).await
+        settled_again(scene).await
     })
 }
 
 fn slow<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         let proxy = some_link(scene);
+        let before = proxy.tally();
         proxy.delay(Duration::from_millis(200));
         sleep(SLOW).await;
+        takes_effect(proxy, before, |tally| tally.delayed).await?;
         proxy.heal();
-        settled_again(scene, 1).await
+        settled_again(scene).await
     })
 }
 
@@ -119,16 +136,17 @@ async fn hole(scene: &mut Scene<'_>, length: Duration) -> Result<Trial> {
     scene.go_on(100, 800).await;
     let direction = *scene.dice.pick(&DIRECTIONS);
     let proxy = some_link(scene);
+    let before = proxy.tally();
     proxy.drop_silently(direction);
     sleep(length).await;
+    takes_effect(proxy, before, |tally| tally.swallowed).await?;
     proxy.heal();
     // Nobody hears from the connections that were held; they are found dead by their heartbeats and limits.
-    settled_again(scene, 1).await
+    settled_again(scene).await
 }
 
-async fn settled_again(scene: &mut Scene<'_>, faults: u32) -> Result<Trial> {
+async fn settled_again(scene: &mut Scene<'_>) -> Result<Trial> {
     let healed = Instant::now();
     let open = scene.prompt_orders().await?;
-    let took = scene.until_settled(&open, healed).await?;
-    Ok(Trial { faults, recovery: Some(took) })
+    Ok(Trial::recovered(scene.until_settled(&open, healed).await?))
 }

@@ -76,7 +76,7 @@ fn mixed_poison<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Tr
         }
         let open = scene.prompt_orders().await?;
         let took = scene.until_settled(&open, Instant::now()).await?;
-        Ok(Trial { faults: 5, recovery: Some(took) })
+        Ok(Trial { faults: 5, recovery: took })
     })
 }
 

@@ -30,6 +30,6 @@ fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
         let done = Instant::now();
         let open = scene.prompt_orders().await?;
         let took = scene.until_settled(&open, done).await?;
-        Ok(Trial { faults, recovery: Some(took) })
+        Ok(Trial { faults, recovery: took })
     })
 }

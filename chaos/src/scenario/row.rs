@@ -70,7 +70,7 @@ fn storm<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial
         let healed = Instant::now();
         let open = scene.prompt_orders().await?;
         let took = scene.until_settled(&open, healed).await?;
-        Ok(Trial { faults: deadlocks, recovery: Some(took) })
+        Ok(Trial { faults: deadlocks, recovery: took })
     })
 }
 
