@@ -115,6 +115,7 @@ impl Server {
         ));
         let router = router(Arc::clone(&self.app));
         let answering = ops::serve(self.api, router, self.patience, draining.clone());
+        let mut late = std::pin::pin!(overdue(&draining, self.drain));
         let served = tokio::select! {
             served = async { tokio::try_join!(
                 async { answering.await; Ok(()) },
@@ -126,12 +127,16 @@ impl Server {
                     Ok(())
                 },
             )} => served.map(|_| ()),
-            () = overdue(&draining, self.drain) => Err(ServeError::NotDrained),
+            () = &mut late => Err(ServeError::NotDrained),
         };
         self.app.tasks.close();
-        let finished = tokio::select! {
-            () = self.app.tasks.wait() => served,
-            () = overdue(&draining, self.drain), if draining.is_cancelled() => Err(ServeError::NotDrained),
+        // What is at work shares the limit with the requests.
+        let finished = match served {
+            Err(ServeError::NotDrained) => served,
+            served => tokio::select! {
+                () = self.app.tasks.wait() => served,
+                () = &mut late, if draining.is_cancelled() => Err(ServeError::NotDrained),
+            },
         };
         self.leave.cancel();
         done.cancel();
