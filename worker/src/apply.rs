@@ -55,6 +55,24 @@ impl Case<'_> {
     }
 }
 
+/// Locks the payments of the locked orders. With [`Locks::Skip`] an order whose payment somebody else has
+/// locked is taken out: it can be put off, and nothing is to be decided of it.
+pub async fn lock_payments(
+    tx: &mut Tx<'_>,
+    orders: &mut Vec<OrderRow>,
+    locks: Locks,
+) -> Result<Vec<Payment>> {
+    let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
+    let locked = payment::store::lock(tx, &ids, locks).await?;
+    if locks == Locks::Skip {
+        let free: BTreeSet<OrderId> = locked.iter().map(|payment| payment.order_id).collect();
+        let there = payment::store::of_orders(tx, &ids).await?;
+        let held: BTreeSet<OrderId> = there.iter().map(|payment| payment.order_id).collect();
+        orders.retain(|order| free.contains(&order.id) || !held.contains(&order.id));
+    }
+    Ok(locked)
+}
+
 /// Writes the cases and answers those that were put off because a row that they need is held by somebody
 /// else (with [`Locks::Skip`] only); nothing of them is written.
 pub async fn apply(
@@ -118,7 +136,7 @@ async fn write_orders(tx: &mut Tx<'_>, cases: &[&Case<'_>], at: DateTime<Utc>) -
         };
         let asked = case.cancellation.filter(|_| case.decision.cancellation.is_some());
         let declined = match case.outcome {
-            Some(CallOutcome::Declined(why)) if asked.is_none() => Some(why.as_str()),
+            Some(CallOutcome::Declined(why)) if asked.is_none() => Some(cut(why)),
             _ => None,
         };
         changes.push(Change {

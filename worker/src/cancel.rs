@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use ordermill_common::broker::Kind;
 use ordermill_common::cancellation::store::Cancellation;
 use ordermill_common::checkout::store::Checkout;
 use ordermill_common::checkout::{self, snapshot};
@@ -16,10 +17,10 @@ use ordermill_common::db::{Error, Result, Tx};
 use ordermill_common::id::OrderId;
 use ordermill_common::order::Status;
 use ordermill_common::order::store::NewOrder;
-use ordermill_common::{cancellation, order, payment};
+use ordermill_common::{cancellation, order};
 use sqlx::MySqlConnection;
 
-use crate::apply::{Case, apply};
+use crate::apply::{Case, apply, lock_payments};
 use crate::decide::{self, Facts, PUT_OFF};
 use crate::letters;
 use crate::task::{Holder, Task};
@@ -77,7 +78,7 @@ impl Unit for Cancel {
         let at = members.iter().map(|wish| wish.at).max().unwrap_or_default();
         let checkouts = checkout::store::lock(tx, &ids, locks).await?;
         let ids: Vec<OrderId> = checkouts.iter().map(|row| row.order_id).collect();
-        let orders = order::store::lock(tx, &ids, locks).await?;
+        let mut orders = order::store::lock(tx, &ids, locks).await?;
         let asked = cancellation::store::read(tx, &ids).await?;
         let asked: BTreeMap<_, _> = asked.iter().map(|row| (row.order_id, row)).collect();
         for id in ids.iter().filter(|id| asked.contains_key(id)) {
@@ -95,7 +96,7 @@ impl Unit for Cancel {
             fresh.iter().map(|(row, _)| (row.order_id, Cancelled::Done(Status::Cancelled))),
         );
 
-        let payments = payment::store::of_orders(tx, &ids).await?;
+        let payments = lock_payments(tx, &mut orders, locks).await?;
         let payments: BTreeMap<_, _> = payments.iter().map(|row| (row.order_id, row)).collect();
         let cases: Vec<Case<'_>> = orders
             .into_iter()
@@ -144,7 +145,7 @@ impl Unit for Cancel {
         let attempts = cancellation::store::raise_attempts(conn, wish.order_id, PUT_OFF).await?;
         if attempts == REPORTED_AFTER {
             let why = ordermill_common::log::chain(error);
-            letters::record(conn, wish.order_id, "cancel", &why).await?;
+            letters::record(conn, (Kind::OrderCancelV1, wish.order_id), "cancel", &why).await?;
         }
         Ok(Some(Cancelled::PutOff))
     }

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, bail};
 use ordermill_common::broker::{Delivery, Envelope, Kind};
 use ordermill_common::db::{Db, Result};
-use ordermill_common::dead_letter::{self, DeadLetter, LetterState, NewLetter};
+use ordermill_common::dead_letter::{self, Closer, DeadLetter, LetterState, NewLetter};
 use ordermill_common::id::{DeadLetterId, MessageId, OrderId, OwnerId};
 use ordermill_common::{checkout, clock};
 use sqlx::MySqlConnection;
@@ -13,11 +13,11 @@ use crate::config::DeadLetterAction;
 
 const BY: &str = "command line";
 
-/// Records that a stage gave up on an order, in the caller's transaction if there is one. A redrive wakes
-/// the order again.
+/// Records that a stage gave up on an order, in the caller's transaction if there is one. A redrive sends
+/// a message of this kind for the order again.
 pub async fn record(
     conn: &mut MySqlConnection,
-    order_id: OrderId,
+    (kind, order_id): (Kind, OrderId),
     source: &str,
     why: &str,
 ) -> Result<()> {
@@ -26,13 +26,11 @@ pub async fn record(
     let letter = NewLetter {
         id: DeadLetterId::mint(),
         message_id: Some(id.to_string()),
-        kind: Some(Kind::OrderCheckoutV1.as_str().to_owned()),
+        kind: Some(kind.as_str().to_owned()),
         order_id: Some(order_id),
         body: request_id
             .iter()
-            .flat_map(|request| {
-                Envelope::new(id, Kind::OrderCheckoutV1, order_id, request.clone()).encode()
-            })
+            .flat_map(|request| Envelope::new(id, kind, order_id, request.clone()).encode())
             .collect(),
         request_id,
         source: source.to_owned(),
@@ -129,19 +127,28 @@ async fn show(db: &Db, id: DeadLetterId) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn closer() -> Closer {
+    Closer { by: BY.to_owned(), at: clock::now() }
+}
+
 /// The row's lease is this short-lived process's, which has no relay: any other takes it over when the
 /// lease ends.
 async fn redrive(db: &Db, id: DeadLetterId) -> anyhow::Result<()> {
-    let owner = OwnerId::mint();
-    let row = db.write(move |tx| Box::pin(dead_letter::redrive(tx, owner, id, BY))).await??;
+    let (owner, closer) = (OwnerId::mint(), closer());
+    let redriving = db.write(move |tx| {
+        let closer = closer.clone();
+        Box::pin(async move { dead_letter::redrive(tx, owner, id, &closer).await })
+    });
+    let row = redriving.await??;
     println!("{id}: {} for {} leaves within 35 seconds", row.id, row.order_id);
     Ok(())
 }
 
 async fn discard(db: &Db, id: DeadLetterId, reason: String) -> anyhow::Result<()> {
+    let closer = closer();
     db.write(move |tx| {
-        let reason = reason.clone();
-        Box::pin(async move { dead_letter::discard(tx, id, BY, &reason).await })
+        let (closer, reason) = (closer.clone(), reason.clone());
+        Box::pin(async move { dead_letter::discard(tx, id, &closer, &reason).await })
     })
     .await??;
     println!("{id}: discarded");

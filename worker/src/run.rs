@@ -88,7 +88,8 @@ pub async fn run(args: &RunArgs, shutdown: CancellationToken) -> anyhow::Result<
 }
 
 fn prefetch(args: &RunArgs) -> u16 {
-    args.payment.charges.saturating_add(2 * args.batch.lanes * args.batch.batch)
+    let batches = args.batch.lanes.saturating_mul(args.batch.batch);
+    args.payment.charges.saturating_add(batches.saturating_mul(2))
 }
 
 fn config(args: &RunArgs, queue: Queue, prefetch: u16) -> ConsumerConfig {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use ordermill_common::broker::Kind;
 use ordermill_common::db::batch::Locks;
 use ordermill_common::db::group::{Slots, Unit, Weight};
 use ordermill_common::db::{Error, Result, Tx};
@@ -15,7 +16,7 @@ use ordermill_common::order::Status;
 use ordermill_common::{cancellation, order, payment};
 use sqlx::MySqlConnection;
 
-use crate::apply::{Case, apply};
+use crate::apply::{Case, apply, lock_payments};
 use crate::decide::{self, CallOutcome, Facts, PUT_OFF, pause};
 use crate::letters;
 use crate::task::{Holder, Task};
@@ -77,9 +78,9 @@ impl Unit for Settle {
             slots.fill(*place, Settled::PutOff);
         }
         let ids: Vec<OrderId> = first.keys().copied().collect();
-        let orders = order::store::lock(tx, &ids, locks).await?;
+        let mut orders = order::store::lock(tx, &ids, locks).await?;
+        let payments = lock_payments(tx, &mut orders, locks).await?;
         let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
-        let payments = payment::store::of_orders(tx, &ids).await?;
         let payments: BTreeMap<_, _> = payments.iter().map(|row| (row.order_id, row)).collect();
         let asked = cancellation::store::read(tx, &ids).await?;
         let asked: BTreeMap<_, _> = asked
@@ -115,7 +116,7 @@ impl Unit for Settle {
         for case in cases.iter().filter(|case| !put_off.contains(&case.order.id)) {
             if case.decision.give_up {
                 let why = "the payment gateway gave no verdict; the payment is being voided";
-                letters::record(tx, case.order.id, "settle", why).await?;
+                letters::record(tx, (Kind::OrderCheckoutV1, case.order.id), "settle", why).await?;
             }
             let next = match case.payment {
                 Some(payment) if case.decision.void_next() => Settled::Void(payment.into()),
@@ -137,7 +138,7 @@ impl Unit for Settle {
         let attempts = payment::store::put_off_failed(conn, report.order_id, pause).await?;
         if attempts == Some(REPORTED_AFTER) {
             let why = ordermill_common::log::chain(error);
-            letters::record(conn, report.order_id, "settle", &why).await?;
+            letters::record(conn, (Kind::OrderCheckoutV1, report.order_id), "settle", &why).await?;
         }
         Ok(Some(Settled::PutOff))
     }

@@ -163,7 +163,8 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
     let moves: Vec<_> = rows.iter().map(|(id, _, wakes)| wake::Next::after(*id, *wakes)).collect();
     let outcome = sqlx::query(MOVE_ON).bind(batch::json(&moves)).execute(&mut **tx).await?;
     batch::touched("moving wake-ups of checkouts on", rows.len(), &outcome)?;
-    rows.into_iter().map(|(id, request, _)| Ok((id, wake::request_id(request)?))).collect()
+    let woken = |(id, request, _)| (id, wake::request_to_wake(id, request));
+    Ok(rows.into_iter().map(woken).collect())
 }
 
 const ASLEEP: &str = "\

@@ -44,6 +44,15 @@ pub fn request_id(text: String) -> Result<RequestId> {
     RequestId::try_from(text).map_err(|error| Error::Impossible(error.to_string()))
 }
 
+/// The request that a row is woken for. A text that no code of ours wrote must not keep the others asleep:
+/// its row is woken under a new id, and fails, if it does, alone.
+pub fn request_to_wake(order: OrderId, text: String) -> RequestId {
+    RequestId::try_from(text).unwrap_or_else(|error| {
+        tracing::error!(order.id = %order, %error, "a stored request id cannot be read");
+        RequestId::mint()
+    })
+}
+
 /// A stored count, which is never negative.
 pub fn count(stored: i32) -> Result<u32> {
     u32::try_from(stored).map_err(|_| Error::Impossible(format!("a count of {stored}")))

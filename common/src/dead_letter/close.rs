@@ -1,6 +1,8 @@
 //! The two ways in which a letter ends.
 
-use super::{LetterState, store};
+use chrono::{DateTime, Utc};
+
+use super::{DeadLetter, LetterState, store};
 use crate::db::{Result, Tx};
 use crate::id::{DeadLetterId, OwnerId};
 use crate::outbox::{self, OutboxRow};
@@ -22,6 +24,26 @@ pub enum Refusal {
     NoReason,
 }
 
+/// Who closes a letter, and when: the same closer closes it again when the answer to the first COMMIT was
+/// lost, and is told the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closer {
+    /// A user's id, or the name of a tool.
+    pub by: String,
+    /// Now, asked once for all tries.
+    pub at: DateTime<Utc>,
+}
+
+impl Closer {
+    fn has_closed(&self, letter: &DeadLetter, state: LetterState) -> bool {
+        letter.state == state
+            && letter
+                .closed
+                .as_ref()
+                .is_some_and(|closed| closed.at == self.at && closed.by == store::who(&self.by))
+    }
+}
+
 /// Writes the letter's message to the outbox again, under the same id, and closes the letter as redriven.
 /// An outbox row that is still there is on its way already. After the commit the returned row may be
 /// hinted to the relay. Locks the letter's row.
@@ -29,15 +51,19 @@ pub async fn redrive(
     tx: &mut Tx<'_>,
     owner: OwnerId,
     id: DeadLetterId,
-    by: &str,
+    closer: &Closer,
 ) -> Result<std::result::Result<OutboxRow, Refusal>> {
     let Some(letter) = store::lock(tx, id).await? else { return Ok(Err(Refusal::Missing)) };
-    if letter.state != LetterState::Open {
+    let is_repeated = closer.has_closed(&letter, LetterState::Redriven);
+    if letter.state != LetterState::Open && !is_repeated {
         return Ok(Err(Refusal::AlreadyClosed(letter.state)));
     }
     let Some(row) = letter.message() else { return Ok(Err(Refusal::NotUnderstood)) };
+    if is_repeated {
+        return Ok(Ok(row));
+    }
     outbox::store::insert_unless_there(tx, owner, &row).await?;
-    store::close(tx, id, LetterState::Redriven, by, None).await?;
+    store::close(tx, id, LetterState::Redriven, closer, None).await?;
     crate::crash_point!("redrive.before_commit");
     Ok(Ok(row))
 }
@@ -46,16 +72,19 @@ pub async fn redrive(
 pub async fn discard(
     tx: &mut Tx<'_>,
     id: DeadLetterId,
-    by: &str,
+    closer: &Closer,
     reason: &str,
 ) -> Result<std::result::Result<(), Refusal>> {
     if reason.trim().is_empty() {
         return Ok(Err(Refusal::NoReason));
     }
     let Some(letter) = store::lock(tx, id).await? else { return Ok(Err(Refusal::Missing)) };
+    if closer.has_closed(&letter, LetterState::Discarded) {
+        return Ok(Ok(()));
+    }
     if letter.state != LetterState::Open {
         return Ok(Err(Refusal::AlreadyClosed(letter.state)));
     }
-    store::close(tx, id, LetterState::Discarded, by, Some(reason)).await?;
+    store::close(tx, id, LetterState::Discarded, closer, Some(reason)).await?;
     Ok(Ok(()))
 }

@@ -12,7 +12,7 @@ use crate::trace::RequestId;
 mod close;
 pub mod store;
 
-pub use close::{Refusal, discard, redrive};
+pub use close::{Closer, Refusal, discard, redrive};
 
 /// Where a letter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

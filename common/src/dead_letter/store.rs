@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::MySqlConnection;
 
-use super::{Closed, DeadLetter, LetterState, NewLetter};
+use super::{Closed, Closer, DeadLetter, LetterState, NewLetter};
 use crate::db::{Error, Result, Tx, batch};
 use crate::id::{DeadLetterId, OrderId};
 use crate::trace::RequestId;
@@ -26,7 +26,7 @@ pub async fn insert(conn: &mut MySqlConnection, letter: &NewLetter) -> Result<bo
          select ?, ?, ?, ?, ?, ?, ?, ?, 'open', now(6) \
          from (select 1) one \
          where not exists ( \
-         select 1 from dead_letters d \
+         select 1 from dead_letters d force index (dead_letters_by_message) \
          where d.state = 'open' and d.message_id = ? and d.source = ?)",
     )
     .bind(letter.id)
@@ -117,17 +117,18 @@ pub async fn close(
     tx: &mut Tx<'_>,
     id: DeadLetterId,
     state: LetterState,
-    by: &str,
+    closer: &Closer,
     reason: Option<&str>,
 ) -> Result<()> {
     let outcome = sqlx::query(
         "update dead_letters \
-         set state = ?, closed_by = ?, closed_reason = ?, closed_at = now(6) \
+         set state = ?, closed_by = ?, closed_reason = ?, closed_at = ? \
          where id = ? and state = 'open'",
     )
     .bind(state.as_str())
-    .bind(cut(&by.replace(|c: char| !c.is_ascii(), "?"), CLOSED_BY))
+    .bind(who(&closer.by))
     .bind(reason.map(|reason| cut(reason, CLOSED_REASON)))
+    .bind(closer.at)
     .bind(id)
     .execute(&mut **tx)
     .await?;
@@ -174,6 +175,11 @@ impl TryFrom<Row> for DeadLetter {
         };
         Ok(Self { letter, state, closed, died_at: row.died_at })
     }
+}
+
+/// The name of somebody who closes, as it is stored.
+pub(super) fn who(by: &str) -> String {
+    cut(&by.replace(|c: char| !c.is_ascii(), "?"), CLOSED_BY)
 }
 
 /// The first characters of a text.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sqlx::{MySqlConnection, Row as _};
 
 use super::PaymentStatus;
-use crate::db::batch::{self, touched};
+use crate::db::batch::{self, Locks, touched};
 use crate::db::{Error, Result, Tx, wake};
 use crate::id::{OrderId, OwnerId, PaymentId};
 use crate::trace::RequestId;
@@ -86,21 +86,50 @@ fn payment(row: &sqlx::mysql::MySqlRow) -> Result<Payment> {
     })
 }
 
-/// The payments of these orders, where they have one, without a lock: the order's row guards them.
+macro_rules! of_orders {
+    ($lock:literal) => {
+        concat!(
+            "select t.id, t.order_id, t.status, t.method, t.amount, t.attempts, \
+               if(t.lease_until > now(6), t.owner, null) as leased_to, \
+               timestampdiff(microsecond, t.created_at, now(6)) as age \
+             from (select unhex(j.id) as id \
+               from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
+               limit 1000000) d \
+             straight_join payments t force index (payments_order) on t.order_id = d.id",
+            $lock
+        )
+    };
+}
+
+const OF_ORDERS: &str = of_orders!("");
+const LOCK: &str = of_orders!(" for update");
+const LOCK_SKIP: &str = of_orders!(" for update skip locked");
+
+/// The payments of these orders, where they have one, without a lock.
 pub async fn of_orders(tx: &mut Tx<'_>, orders: &[OrderId]) -> Result<Vec<Payment>> {
+    select(tx, OF_ORDERS, orders.to_vec()).await
+}
+
+/// Locks the payments of these orders, where they have one, by ascending order id. With [`Locks::Skip`]
+/// rows that others have locked are left out; [`of_orders`] tells which.
+pub async fn lock(tx: &mut Tx<'_>, orders: &[OrderId], locks: Locks) -> Result<Vec<Payment>> {
+    let mut orders = orders.to_vec();
+    orders.sort_unstable();
+    select(tx, locks.choose(LOCK, LOCK_SKIP), orders).await
+}
+
+async fn select(
+    tx: &mut Tx<'_>,
+    statement: &'static str,
+    orders: Vec<OrderId>,
+) -> Result<Vec<Payment>> {
     if orders.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query(
-        "select t.id, t.order_id, t.status, t.method, t.amount, t.attempts, \
-           if(t.lease_until > now(6), t.owner, null) as leased_to, \
-           timestampdiff(microsecond, t.created_at, now(6)) as age \
-         from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join payments t force index (payments_order) on t.order_id = unhex(j.id)",
-    )
-    .bind(batch::ids(orders.iter().map(|id| id.uuid())))
-    .fetch_all(&mut **tx)
-    .await?;
+    let rows = sqlx::query(statement)
+        .bind(batch::ids(orders.iter().map(|id| id.uuid())))
+        .fetch_all(&mut **tx)
+        .await?;
     rows.iter().map(payment).collect()
 }
 
@@ -306,7 +335,8 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
     .bind(batch::ids(rows.iter().map(|(id, _)| id.uuid())))
     .fetch_all(&mut **tx)
     .await?;
-    requests.into_iter().map(|(id, request)| Ok((id, wake::request_id(request)?))).collect()
+    let woken = |(id, request)| (id, wake::request_to_wake(id, request));
+    Ok(requests.into_iter().map(woken).collect())
 }
 
 const ASLEEP: &str = "\

@@ -1,7 +1,10 @@
 //! A dead letter is kept, and closed once.
 
 use ordermill_common::broker::Kind;
-use ordermill_common::dead_letter::{LetterState, NewLetter, Refusal, discard, redrive, store};
+use ordermill_common::clock;
+use ordermill_common::dead_letter::{
+    Closer, LetterState, NewLetter, Refusal, discard, redrive, store,
+};
 use ordermill_common::id::{DeadLetterId, MessageId, OrderId, OwnerId};
 use ordermill_common::trace::RequestId;
 
@@ -43,6 +46,28 @@ async fn a_letter_is_kept_once_and_read_back_as_it_was() {
     assert_eq!(store::find(&mut conn, DeadLetterId::mint()).await.unwrap().map(|_| ()), None);
 }
 
+/// Somebody who closes now.
+fn closer(by: &str) -> Closer {
+    Closer { by: by.to_owned(), at: clock::now() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closing_that_is_repeated_after_a_lost_answer_is_told_the_same() {
+    let stage = Stage::set().await;
+    let (sent, dropped) = (letter(), letter());
+    keep(&stage, &sent).await;
+    keep(&stage, &dropped).await;
+    let (owner, closer) = (OwnerId::mint(), closer("usr_1"));
+    let mut tx = stage.db.pool().begin().await.unwrap();
+    let first = redrive(&mut tx, owner, sent.id, &closer).await.unwrap();
+    assert_eq!(redrive(&mut tx, owner, sent.id, &closer).await.unwrap(), first);
+    for _ in 0..2 {
+        discard(&mut tx, dropped.id, &closer, "why not").await.unwrap().unwrap();
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(stage.pending().await, 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_stranger_wrote_is_kept_as_far_as_it_fits() {
     let stage = Stage::set().await;
@@ -62,9 +87,9 @@ async fn what_a_stranger_wrote_is_kept_as_far_as_it_fits() {
     assert_eq!(found.letter.reason, "ü".repeat(500));
     assert_eq!(found.letter.source, "?".repeat(80));
     let mut tx = stage.db.pool().begin().await.unwrap();
-    let refused = redrive(&mut tx, OwnerId::mint(), strange.id, "ops").await.unwrap();
+    let refused = redrive(&mut tx, OwnerId::mint(), strange.id, &closer("ops")).await.unwrap();
     assert_eq!(refused, Err(Refusal::NotUnderstood));
-    discard(&mut tx, strange.id, "ops", "nobody knows").await.unwrap().unwrap();
+    discard(&mut tx, strange.id, &closer("ops"), "nobody knows").await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,13 +99,13 @@ async fn a_redrive_sends_the_same_message_and_closes_the_letter_once() {
     keep(&stage, &sent).await;
     let owner = OwnerId::mint();
     let mut tx = stage.db.pool().begin().await.unwrap();
-    let row = redrive(&mut tx, owner, sent.id, "usr_1").await.unwrap().unwrap();
+    let row = redrive(&mut tx, owner, sent.id, &closer("usr_1")).await.unwrap().unwrap();
     assert_eq!(Some(row.id.to_string()), sent.message_id);
     assert_eq!(Some(row.order_id), sent.order_id);
     assert_eq!(Some(row.request_id), sent.request_id);
-    let again = redrive(&mut tx, owner, sent.id, "usr_1").await.unwrap();
+    let again = redrive(&mut tx, owner, sent.id, &closer("usr_1")).await.unwrap();
     assert_eq!(again, Err(Refusal::AlreadyClosed(LetterState::Redriven)));
-    let late = discard(&mut tx, sent.id, "usr_1", "late").await.unwrap();
+    let late = discard(&mut tx, sent.id, &closer("usr_1"), "late").await.unwrap();
     assert_eq!(late, Err(Refusal::AlreadyClosed(LetterState::Redriven)));
     tx.commit().await.unwrap();
     assert_eq!(stage.pending().await, 1);
@@ -89,7 +114,7 @@ async fn a_redrive_sends_the_same_message_and_closes_the_letter_once() {
     let second = NewLetter { id: DeadLetterId::mint(), ..sent };
     assert!(keep(&stage, &second).await);
     let mut tx = stage.db.pool().begin().await.unwrap();
-    redrive(&mut tx, owner, second.id, "usr_1").await.unwrap().unwrap();
+    redrive(&mut tx, owner, second.id, &closer("usr_1")).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     assert_eq!(stage.pending().await, 1);
 }
@@ -100,11 +125,12 @@ async fn a_discard_needs_a_letter_and_a_reason() {
     let sent = letter();
     keep(&stage, &sent).await;
     let mut tx = stage.db.pool().begin().await.unwrap();
-    let none = discard(&mut tx, sent.id, "usr_1", " ").await.unwrap();
+    let none = discard(&mut tx, sent.id, &closer("usr_1"), " ").await.unwrap();
     assert_eq!(none, Err(Refusal::NoReason));
-    let missing = discard(&mut tx, DeadLetterId::mint(), "usr_1", "why not").await.unwrap();
+    let missing =
+        discard(&mut tx, DeadLetterId::mint(), &closer("usr_1"), "why not").await.unwrap();
     assert_eq!(missing, Err(Refusal::Missing));
-    discard(&mut tx, sent.id, "usr_1", "test order").await.unwrap().unwrap();
+    discard(&mut tx, sent.id, &closer("usr_1"), "test order").await.unwrap().unwrap();
     tx.commit().await.unwrap();
     let mut conn = stage.db.connect().await.unwrap();
     let closed = store::find(&mut conn, sent.id).await.unwrap().unwrap().closed.unwrap();
@@ -119,7 +145,7 @@ async fn pages_go_through_all_letters_of_a_state() {
         keep(&stage, letter).await;
     }
     let mut tx = stage.db.pool().begin().await.unwrap();
-    discard(&mut tx, letters[1].id, "usr_1", "no").await.unwrap().unwrap();
+    discard(&mut tx, letters[1].id, &closer("usr_1"), "no").await.unwrap().unwrap();
     tx.commit().await.unwrap();
     let mut conn = stage.db.connect().await.unwrap();
     let mut seen = Vec::new();

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ordermill_common::broker::Kind;
 use ordermill_common::cart;
 use ordermill_common::checkout::{self, snapshot};
 use ordermill_common::db::batch::Locks;
@@ -77,7 +78,7 @@ async fn reject(db: &Db, wake: Wake, why: String, with_cart: bool) -> Result<Res
             if with_cart && !lines.is_empty() {
                 cart::store::put_back(tx, &[(checkout.user_id, lines)]).await?;
             }
-            letters::record(tx, wake.order_id, "reserve", &why).await?;
+            letters::record(tx, (Kind::OrderCheckoutV1, wake.order_id), "reserve", &why).await?;
             Ok(Reserved::Ended(Status::Rejected))
         })
     })

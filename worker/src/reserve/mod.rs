@@ -11,10 +11,10 @@
 //! A checkout that was consumed before is resumed where the order and its payment stand: the message was
 //! a repetition, or its first worker died.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use ordermill_common::checkout;
+use ordermill_common::checkout::{self, store::Checkout};
 use ordermill_common::db::batch::Locks;
 use ordermill_common::db::group::{Slots, Unit, Weight};
 use ordermill_common::db::{Db, Error, Result, Tx};
@@ -65,6 +65,29 @@ pub struct Reserve {
     pub holder: Holder,
 }
 
+/// Snapshots that one transaction takes: some thousands of lines.
+const BATCH_BYTES: usize = 512 << 10;
+
+/// Which of the checkouts one transaction takes: in the order of their places, while their snapshots
+/// together stay under the limit of a batch, the first in any case; and the others.
+fn fitting(
+    mut fresh: Vec<Checkout>,
+    place: impl Fn(&OrderId) -> usize,
+) -> (Vec<Checkout>, BTreeSet<OrderId>) {
+    fresh.sort_unstable_by_key(|checkout| place(&checkout.order_id));
+    let (mut taken, mut later, mut room) = (Vec::new(), BTreeSet::new(), BATCH_BYTES);
+    for checkout in fresh {
+        let size = checkout.lines.len();
+        if taken.is_empty() || size <= room {
+            room = room.saturating_sub(size);
+            taken.push(checkout);
+        } else {
+            later.insert(checkout.order_id);
+        }
+    }
+    (taken, later)
+}
+
 impl Unit for Reserve {
     type Member = Wake;
     type Answer = Reserved;
@@ -93,6 +116,7 @@ impl Unit for Reserve {
         let consumed: Vec<Wake> =
             consumed.iter().map(|checkout| *first[&checkout.order_id].1).collect();
         let mut answers = resume::resume(tx, self.holder, &consumed, locks).await?;
+        let (fresh, later) = fitting(fresh, |id| first[id].0);
         let fresh = fresh.into_iter().map(|checkout| {
             let wake = first[&checkout.order_id].1;
             (checkout, *wake)
@@ -100,7 +124,11 @@ impl Unit for Reserve {
         answers.extend(fresh::reserve(tx, self.holder, fresh.collect(), locks).await?);
         let missing = if locks == Locks::Wait { Reserved::Unknown } else { Reserved::PutOff };
         for (order, (place, _)) in first {
-            slots.fill(place, answers.remove(&order).unwrap_or_else(|| missing.clone()));
+            if later.contains(&order) {
+                slots.defer(place);
+            } else {
+                slots.fill(place, answers.remove(&order).unwrap_or_else(|| missing.clone()));
+            }
         }
         Ok(())
     }
@@ -112,5 +140,40 @@ impl Unit for Reserve {
         error: &Error,
     ) -> Result<Option<Reserved>> {
         exhausted::note_failure(&self.db, conn, wake, error).await.map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ordermill_common::id::UserId;
+    use ordermill_common::trace::RequestId;
+
+    use super::*;
+
+    fn checkout(bytes: usize) -> Checkout {
+        Checkout {
+            order_id: OrderId::mint(),
+            user_id: UserId::mint(),
+            lines: "x".repeat(bytes),
+            payment_method: String::new(),
+            total: 0,
+            request_id: RequestId::mint(),
+            accepted_at: DateTime::default(),
+            consumed: false,
+            attempts: 0,
+        }
+    }
+
+    #[test]
+    fn a_batch_takes_the_carts_that_fit_in_their_order_and_at_least_one() {
+        let sizes = [BATCH_BYTES * 2, 1, BATCH_BYTES / 2, BATCH_BYTES, BATCH_BYTES / 2 - 1];
+        let checkouts: Vec<Checkout> = sizes.into_iter().map(checkout).collect();
+        let ids: Vec<OrderId> = checkouts.iter().map(|checkout| checkout.order_id).collect();
+        let place = |id: &OrderId| ids.iter().position(|it| it == id).unwrap();
+        let (taken, later) = fitting(checkouts[1..].iter().rev().cloned().collect(), place);
+        let taken: Vec<usize> = taken.iter().map(|checkout| place(&checkout.order_id)).collect();
+        assert_eq!((taken, later), (vec![1, 2, 4], BTreeSet::from([ids[3]])));
+        let (taken, later) = fitting(checkouts, place);
+        assert_eq!((taken.len(), later.len()), (1, 4));
     }
 }

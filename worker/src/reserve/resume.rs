@@ -30,18 +30,14 @@ pub(super) async fn resume(
     let minted: BTreeSet<PaymentId> = wakes.iter().map(|wake| wake.payment_id).collect();
     let rows = order::store::find_all(tx, &orders).await?;
     let payments = payment::store::of_orders(tx, &orders).await?;
-    let unfinished: Vec<PaymentId> = payments
-        .iter()
-        .filter(|payment| payment.status.is_unfinished())
-        .map(|payment| payment.id)
-        .collect();
-    let won =
-        payment::store::win_leases(tx, holder.owner, holder.lease, &unfinished, locks).await?;
-    let waiting: BTreeSet<OrderId> = payments
+    let unfinished: Vec<OrderId> = payments
         .iter()
         .filter(|payment| payment.status.is_unfinished())
         .map(|payment| payment.order_id)
         .collect();
+    let won =
+        payment::store::win_leases(tx, holder.owner, holder.lease, &unfinished, locks).await?;
+    let waiting: BTreeSet<OrderId> = unfinished.into_iter().collect();
     let mut answers: BTreeMap<OrderId, Reserved> = rows
         .into_iter()
         .map(|order| {

@@ -1,7 +1,8 @@
 //! `POST /v1/admin/dead-letters/{id}/discard`
 
 use axum::extract::State;
-use ordermill_common::dead_letter;
+use ordermill_common::clock;
+use ordermill_common::dead_letter::{self, Closer};
 use ordermill_common::id::DeadLetterId;
 use serde::Deserialize;
 
@@ -35,10 +36,10 @@ pub async fn discard(
         flaws.add("#/reason", format_args!("1 to {LONGEST_REASON} characters"));
         return Err(flaws.into());
     }
-    let by = actor(admin);
+    let closer = Closer { by: actor(admin), at: clock::now() };
     let discarded = app.db.write(move |tx| {
-        let (by, reason) = (by.clone(), reason.clone());
-        Box::pin(async move { dead_letter::discard(tx, id, &by, &reason).await })
+        let (closer, reason) = (closer.clone(), reason.clone());
+        Box::pin(async move { dead_letter::discard(tx, id, &closer, &reason).await })
     });
     discarded.await?.map_err(|refusal| refused(&refusal))?;
     shown(&app, id).await

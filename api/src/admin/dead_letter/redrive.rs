@@ -1,7 +1,8 @@
 //! `POST /v1/admin/dead-letters/{id}/redrive`
 
 use axum::extract::State;
-use ordermill_common::dead_letter;
+use ordermill_common::clock;
+use ordermill_common::dead_letter::{self, Closer};
 use ordermill_common::id::DeadLetterId;
 
 use super::body::LetterBody;
@@ -17,10 +18,11 @@ pub async fn redrive(
     admin: Admin,
     Path(id): Path<DeadLetterId>,
 ) -> Answer<Json<LetterBody>> {
-    let (owner, by) = (app.writes.owner, actor(admin));
+    let owner = app.writes.owner;
+    let closer = Closer { by: actor(admin), at: clock::now() };
     let redriven = app.db.write(move |tx| {
-        let by = by.clone();
-        Box::pin(async move { dead_letter::redrive(tx, owner, id, &by).await })
+        let closer = closer.clone();
+        Box::pin(async move { dead_letter::redrive(tx, owner, id, &closer).await })
     });
     let message = redriven.await?.map_err(|refusal| refused(&refusal))?;
     ordermill_common::crash_point!("redrive.after_commit");

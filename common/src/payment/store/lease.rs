@@ -2,38 +2,21 @@
 
 use std::time::Duration;
 
-use super::{Payment, payment};
+use super::{Payment, lock};
 use crate::db::batch::{self, Locks, touched};
 use crate::db::{Result, Tx, wake};
 use crate::id::{OrderId, OwnerId, PaymentId};
 
-crate::lock_by_id!(
-    LOCK,
-    LOCK_SKIP,
-    "t.id, t.order_id, t.status, t.method, t.amount, t.attempts, \
-     if(t.lease_until > now(6), t.owner, null) as leased_to, \
-     timestampdiff(microsecond, t.created_at, now(6)) as age",
-    "payments",
-    "id"
-);
-
-/// Takes the lease of those unfinished payments that nobody holds, and answers them; the others are held
-/// or ended. With [`Locks::Skip`] rows that others have locked count as held.
+/// Takes the lease of those unfinished payments of these orders that nobody holds, and answers them; the
+/// others are held or ended. With [`Locks::Skip`] rows that others have locked count as held.
 pub async fn win_leases(
     tx: &mut Tx<'_>,
     owner: OwnerId,
     lease: Duration,
-    ids: &[PaymentId],
+    orders: &[OrderId],
     locks: Locks,
 ) -> Result<Vec<Payment>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = sqlx::query(locks.choose(LOCK, LOCK_SKIP))
-        .bind(batch::ids(ids.iter().map(|id| id.uuid())))
-        .fetch_all(&mut **tx)
-        .await?;
-    let mut free: Vec<Payment> = rows.iter().map(payment).collect::<Result<_>>()?;
+    let mut free = lock(tx, orders, locks).await?;
     free.retain(|payment| payment.status.is_unfinished() && payment.leased_to.is_none());
     if free.is_empty() {
         return Ok(free);
