@@ -194,6 +194,10 @@ impl IntoResponse for Problem {
 impl From<db::Error> for Problem {
     fn from(error: db::Error) -> Self {
         match error.trouble() {
+            _ if error.commit_is_unknown() => {
+                tracing::warn!(error = %chain(&error), "the outcome of a commit is unknown");
+                Self::new(Code::OutcomeUnknown, "the database did not say whether it was done")
+            }
             Trouble::Rerun | Trouble::LockWait => {
                 tracing::warn!(error = %chain(&error), "the database could not be used");
                 Self::new(Code::Unavailable, "the database cannot be used right now")

@@ -39,7 +39,13 @@ pub async fn login(
     Json(request): Json<Request>,
 ) -> Answer<Json<Session>> {
     let account = match Email::parse(&request.email) {
-        Ok(email) => store::find_by_email(app.db.pool(), &email).await?,
+        Ok(email) => {
+            let finding = app.db.read(move |conn| {
+                let email = email.clone();
+                Box::pin(async move { store::find_by_email(conn, &email).await })
+            });
+            finding.await?
+        }
         Err(_) => None,
     };
     let hash = account.as_ref().map(|(_, hash)| hash);

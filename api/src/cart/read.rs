@@ -16,7 +16,7 @@ pub async fn read(
     user: AuthUser,
     has: IfNoneMatch,
 ) -> Answer<Response> {
-    let cart = store::get(app.db.pool(), user.id).await?;
+    let cart = app.db.read(move |conn| Box::pin(store::get(conn, user.id))).await?;
     let body = CartBody::new(&cart, app.currency);
     Ok(tagged(&has, &content_tag(&body), body))
 }

@@ -28,7 +28,7 @@ pub async fn cancel(
     let (message_id, at) = (MessageId::mint(), clock::now());
     let asked = Wish { order_id, owner, by, reason, request_id, message_id, at };
     wish(&app, asked, Status::buyer_transitions).await?;
-    let order = store::find(app.db.pool(), order_id, owner).await?;
+    let order = app.db.read(move |conn| Box::pin(store::find(conn, order_id, owner))).await?;
     let order = order.ok_or_else(Problem::not_found)?;
     Ok((StatusCode::ACCEPTED, Json(OrderBody::new(order, app.currency, Eyes::Buyer))))
 }

@@ -34,7 +34,8 @@ pub async fn list(
     let name = ("orders", user.id);
     let before = parameters.cursor.map(|cursor| read_cursor(&name, &cursor)).transpose()?;
     let filter = Filter { user: Some(user.id), before, ..Filter::default() };
-    let page = Page::cut(store::page(app.db.pool(), &filter, limit.read()).await?, limit);
+    let rows = app.db.read(move |conn| Box::pin(store::page(conn, filter, limit.read()))).await?;
+    let page = Page::cut(rows, limit);
     let next = page.next(&name, |head| head.id);
     let rows = page.rows.into_iter().map(|head| HeadBody::new(head, app.currency, Eyes::Buyer));
     let list = List::new(rows.collect(), next);

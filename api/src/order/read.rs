@@ -18,7 +18,7 @@ pub async fn read(
     Path(id): Path<OrderId>,
     has: IfNoneMatch,
 ) -> Answer<Response> {
-    let order = store::find(app.db.pool(), id, Some(user.id)).await?;
+    let order = app.db.read(move |conn| Box::pin(store::find(conn, id, Some(user.id)))).await?;
     let order = order.ok_or_else(Problem::not_found)?;
     let tag = order.head.tag();
     Ok(tagged(&has, &tag, OrderBody::new(order, app.currency, Eyes::Buyer)))

@@ -39,7 +39,12 @@ pub async fn list(
     let cursor = parameters.cursor.clone();
     let (filter, limit) = parameters.check()?;
     let after: Option<Place> = cursor.map(|cursor| read_cursor(&filter, &cursor)).transpose()?;
-    let page = search::page(app.db.pool(), &filter, after.as_ref(), limit).await?;
+    let asked = (filter.clone(), after);
+    let page = app.db.read(move |conn| {
+        let (filter, after) = asked.clone();
+        Box::pin(async move { search::page(conn, &filter, after.as_ref(), limit).await })
+    });
+    let page = page.await?;
     let next = page.next(&filter, Place::of);
     let rows = page.rows.into_iter().map(|product| ProductBody::new(product, app.currency));
     let list = List::new(rows.collect(), next);

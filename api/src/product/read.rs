@@ -17,7 +17,7 @@ pub async fn read(
     Path(id): Path<ProductId>,
     has: IfNoneMatch,
 ) -> Answer<Response> {
-    let product = store::find(app.db.pool(), id).await?;
+    let product = app.db.read(move |conn| Box::pin(store::find(conn, id))).await?;
     let product = product.filter(|product| product.deleted_at.is_none());
     let product = product.ok_or_else(Problem::not_found)?;
     Ok(cached(&has, &ProductBody::new(product, app.currency)))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::MySqlPool;
+use sqlx::MySqlConnection;
 
 use super::write::BATCH_LINES;
 use super::{Cart, Facts, Line, fold};
@@ -358,8 +358,8 @@ left join stock s on s.product_id = t.product_id
 where c.user_id = ?";
 
 /// The user's cart; one statement, so that its version and its lines belong together.
-pub async fn get(pool: &MySqlPool, user: UserId) -> Result<Cart> {
-    let rows: Vec<ShownRow> = sqlx::query_as(SHOW).bind(user).fetch_all(pool).await?;
+pub async fn get(conn: &mut MySqlConnection, user: UserId) -> Result<Cart> {
+    let rows: Vec<ShownRow> = sqlx::query_as(SHOW).bind(user).fetch_all(conn).await?;
     let first = rows.first();
     let first = first.ok_or_else(|| Error::Impossible("an account without a cart".to_owned()))?;
     let mut cart =

@@ -23,6 +23,10 @@ fn carts(db: &Db) -> Carts {
     GroupCommit::start(db, CartWrites, limits, &TaskTracker::new())
 }
 
+async fn kept(db: &Db, user: UserId) -> Cart {
+    db.read(move |conn| Box::pin(store::get(conn, user))).await.unwrap()
+}
+
 async fn change(carts: &Carts, user: UserId, op: Op) -> Result<Cart, Refusal> {
     let change = Change { user, op, at: clock::now() };
     carts.submit(change, Duration::from_secs(30)).await.unwrap()
@@ -50,7 +54,7 @@ async fn fifty_parallel_adds_are_fifty_units_and_each_is_told_its_own_cart() {
         assert_eq!(told, (1..=50).map(|n| (i64::from(n), n)).collect());
         let refused = change(&carts, user, add(mug, 1)).await;
         assert_eq!(refused, Err(Refusal::OutOfStock { available: 50 }));
-        let stored = store::get(db.pool(), user).await.unwrap();
+        let stored = kept(&db, user).await;
         assert_eq!((stored.version, stored.lines[&mug].quantity), (50, 50));
         assert_eq!(stored.total(), Some(25_000));
     })
@@ -77,13 +81,12 @@ async fn what_is_told_is_what_is_stored() {
         for (op, version) in ops.into_iter().zip([1, 2, 3, 4, 4, 5, 6, 6, 7]) {
             let told = change(&carts, user, op).await.unwrap();
             assert_eq!(told.version, version, "{op:?}");
-            assert_eq!(told, store::get(db.pool(), user).await.unwrap(), "{op:?}");
+            assert_eq!(told, kept(&db, user).await, "{op:?}");
         }
         // The same changes of another buyer in one batch end the same.
         let other = buyer(&db).await;
         join_all(ops.map(|op| change(&carts, other, op))).await;
-        let (one, two) = (store::get(db.pool(), user).await, store::get(db.pool(), other).await);
-        let (one, two) = (one.unwrap(), two.unwrap());
+        let (one, two) = (kept(&db, user).await, kept(&db, other).await);
         assert_eq!(one.version, two.version);
         assert_eq!(one.lines[&pot].quantity, two.lines[&pot].quantity);
     })
@@ -110,7 +113,7 @@ async fn issues_show_what_became_of_the_products() {
         ] {
             sqlx::query(sql).bind(id).execute(db.pool()).await.unwrap();
         }
-        let cart = store::get(db.pool(), user).await.unwrap();
+        let cart = kept(&db, user).await;
         assert_eq!(cart.lines[&dearer].issues(), [Issue::PriceChanged { was: 1 }]);
         assert_eq!(cart.lines[&short].issues(), [Issue::InsufficientStock { available: 4 }]);
         assert_eq!(cart.lines[&gone].issues(), [Issue::ProductUnavailable]);
@@ -133,7 +136,7 @@ async fn the_longest_names_and_the_largest_numbers_come_back_unchanged() {
         let cake = product(&db, &name, MAX_PRICE, i64::MAX).await;
         let carts = carts(&db);
         let told = change(&carts, user, add(cake, MAX_QUANTITY)).await.unwrap();
-        assert_eq!(told, store::get(db.pool(), user).await.unwrap());
+        assert_eq!(told, kept(&db, user).await);
         let line = &told.lines[&cake];
         assert_eq!((line.quantity, line.seen_price), (MAX_QUANTITY, MAX_PRICE));
         assert_eq!((line.product.name.as_str(), line.product.available), (name.as_str(), i64::MAX));
@@ -185,10 +188,10 @@ async fn lines_are_put_back_onto_what_is_there() {
         store::put_back(&mut tx, &returned).await.unwrap();
         store::put_back(&mut tx, &[]).await.unwrap();
         tx.commit().await.unwrap();
-        let cart = store::get(db.pool(), one).await.unwrap();
+        let cart = kept(&db, one).await;
         let line = |id| (cart.lines[&id].quantity, cart.lines[&id].seen_price);
         assert_eq!((cart.version, line(mug), line(pot)), (2, (5, 500), (5, 800)));
-        let cart = store::get(db.pool(), two).await.unwrap();
+        let cart = kept(&db, two).await;
         assert_eq!((cart.version, cart.lines[&mug].quantity), (1, MAX_QUANTITY));
     })
     .await;

@@ -91,7 +91,7 @@ async fn one_key_64_times_at_once_is_one_order_and_64_equal_answers() {
         assert!(matches!(submit(&door, other).await, Answer::Refused(Refusal::KeyReused)));
         assert_eq!(count(&db, "select count(*) from checkouts").await, 1);
         assert_eq!(count(&db, "select count(*) from outbox").await, 1);
-        let cart = cart::store::get(db.pool(), user).await.unwrap();
+        let cart = db.read(move |conn| Box::pin(cart::store::get(conn, user))).await.unwrap();
         assert_eq!((cart.version, cart.last_order), (2, Some(leaders[0].order_id)));
         assert!(cart.lines.is_empty());
     })

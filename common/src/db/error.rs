@@ -51,6 +51,8 @@ pub enum Trouble {
 /// Server errors that another try may outlive: deadlock, changed since read, too many connections,
 /// shutting down, killed, read only.
 const RERUN: [u16; 11] = [1213, 1020, 1040, 1053, 1927, 2006, 2013, 1290, 1792, 1836, 3169];
+/// Of these, those that end the connection.
+const LOST: [u16; 3] = [1927, 2006, 2013];
 const LOCK_WAIT: [u16; 2] = [1205, 3572];
 const DUPLICATE: u16 = 1062;
 
@@ -82,6 +84,30 @@ impl Error {
             Self::Sqlx(_) | Self::RowCount { .. } | Self::Impossible(_) | Self::Panicked => {
                 Trouble::Permanent
             }
+        }
+    }
+
+    /// Whether the connection was lost under the work: by the network, by the server, or by a time limit.
+    pub fn connection_is_lost(&self) -> bool {
+        match self {
+            Self::TimedOut | Self::CommitUnknown(_) => true,
+            Self::Sqlx(sqlx::Error::Database(error)) => error
+                .try_downcast_ref::<MySqlDatabaseError>()
+                .is_some_and(|error| LOST.contains(&error.number())),
+            Self::Sqlx(error) => matches!(
+                error,
+                sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether a time limit ended the work.
+    pub fn is_late(&self) -> bool {
+        match self {
+            Self::TimedOut => true,
+            Self::CommitUnknown(error) => error.is_late(),
+            _ => false,
         }
     }
 

@@ -29,6 +29,7 @@ pub type Tx<'c> = sqlx::Transaction<'c, MySql>;
 /// How long a lane's idle session lives on the server.
 const LANE_IDLE_SECONDS: u32 = 15;
 const CONNECT: Duration = Duration::from_secs(5);
+const PING: Duration = Duration::from_secs(3);
 
 /// Strict in full, so that both server generations refuse the same things; nothing is inherited.
 const SESSION: &str = "set session \
@@ -69,7 +70,8 @@ impl Db {
         Ok(Self { options, pool })
     }
 
-    /// The pool, for reads. Writes go through [`Db::write`] or a lane.
+    /// The pool, for tools and tests. What serves requests goes through [`Db::read`], [`Db::write`] or a
+    /// lane, none of which waits for ever.
     pub fn pool(&self) -> &MySqlPool {
         &self.pool
     }
@@ -89,17 +91,23 @@ impl Db {
     pub async fn connect_lane(&self) -> Result<MySqlConnection> {
         let mut conn = self.connect().await?;
         let limit = sqlx::AssertSqlSafe(format!("set session wait_timeout = {LANE_IDLE_SECONDS}"));
-        sqlx::raw_sql(limit).execute(&mut conn).await?;
+        let telling = async {
+            sqlx::raw_sql(limit).execute(&mut conn).await?;
+            Ok(())
+        };
+        within(CONNECT, telling).await?;
         Ok(conn)
     }
 
     /// Answers when the database does, within 3 seconds.
     pub async fn ping(&self) -> Result<()> {
-        let asking = sqlx::query("select 1").execute(&self.pool);
-        tokio::time::timeout(Duration::from_secs(3), asking)
-            .await
-            .map_err(|_| Error::TimedOut)??;
-        Ok(())
+        let asking = self.read(|conn| {
+            Box::pin(async move {
+                sqlx::query("select 1").execute(conn).await?;
+                Ok(())
+            })
+        });
+        within(PING, asking).await
     }
 
     /// Ends the pool's connections; what still uses one gets it closed under it.

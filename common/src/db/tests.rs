@@ -2,6 +2,7 @@
 
 use sqlx::MySqlConnection;
 
+use super::Result;
 use super::scratch::with_database;
 
 async fn variable(conn: &mut MySqlConnection, names: &'static str) -> String {
@@ -39,6 +40,24 @@ async fn every_session_is_strict_and_reads_what_is_committed() {
         let idle = "show session variables like 'wait_timeout'";
         assert_eq!(variable(&mut lane, idle).await, "15", "a silent lane's locks are freed");
         assert_ne!(variable(&mut own, idle).await, "15");
+    })
+    .await;
+}
+
+async fn connection_id(conn: &mut MySqlConnection) -> Result<u64> {
+    let id = sqlx::query_scalar("select cast(connection_id() as unsigned)");
+    Ok(id.fetch_one(conn).await?)
+}
+
+#[tokio::test]
+async fn a_reading_on_a_connection_that_was_lost_is_done_on_another() {
+    with_database(async |db| {
+        let id = || db.read(|conn| Box::pin(connection_id(conn)));
+        let first = id().await.unwrap();
+        let mut stranger = db.connect().await.unwrap();
+        let kill = sqlx::AssertSqlSafe(format!("kill {first}"));
+        sqlx::raw_sql(kill).execute(&mut stranger).await.unwrap();
+        assert_ne!(id().await.unwrap(), first);
     })
     .await;
 }

@@ -1,12 +1,18 @@
 //! A small unit of work, for what is not batched: an admin's edit, a registration, a cancellation.
 
-use futures::future::BoxFuture;
-use sqlx::Connection as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use super::{Db, Error, Result, Trouble, Tx};
+use futures::future::BoxFuture;
+use sqlx::{Connection as _, MySqlConnection};
+
+use super::{Db, Error, Result, Trouble, Tx, within};
+use crate::log::chain;
 use crate::retry::Backoff;
 
 const TRIES: u32 = 5;
+/// As for a batch: what takes longer loses its connection.
+const LIMIT: Duration = Duration::from_secs(10);
 
 impl Db {
     /// Runs the unit in a transaction and commits it; deadlocks, lock waits and lost connections run the
@@ -35,16 +41,24 @@ impl Db {
         F: for<'a> Fn(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T>> + Send + Sync,
     {
         let mut waits = Backoff::reconnect();
-        for _ in 1..TRIES {
-            match self.write_once(unit).await {
-                Err(error) if matches!(error.trouble(), Trouble::Rerun | Trouble::LockWait) => {
-                    tracing::debug!(error = %error, "running a unit of work again");
-                    tokio::time::sleep(waits.next_wait()).await;
+        let (mut left, mut is_unknown) = (TRIES, false);
+        loop {
+            let error = match self.write_once(unit).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            left -= 1;
+            is_unknown |= error.commit_is_unknown();
+            match error.trouble() {
+                Trouble::Rerun | Trouble::LockWait if left > 0 => {}
+                Trouble::Rerun | Trouble::LockWait if is_unknown && !error.commit_is_unknown() => {
+                    return Err(Error::CommitUnknown(Box::new(error)));
                 }
-                settled => return settled,
+                _ => return Err(error),
             }
+            tracing::debug!(error = %chain(&error), "running a unit of work again");
+            tokio::time::sleep(waits.next_wait()).await;
         }
-        self.write_once(unit).await
     }
 
     async fn write_once<T, F>(&self, unit: &F) -> Result<T>
@@ -52,18 +66,69 @@ impl Db {
         F: for<'a> Fn(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T>> + Send + Sync,
     {
         let mut conn = self.pool().acquire().await?;
-        let mut tx = conn.begin().await?;
-        match unit(&mut tx).await {
-            Ok(answer) => {
-                tx.commit().await.map_err(|error| Error::CommitUnknown(Box::new(error.into())))?;
-                Ok(answer)
-            }
-            Err(error) => {
-                if tx.rollback().await.is_err() {
-                    conn.close_on_drop();
+        let (committing, is_in_step) = (AtomicBool::new(false), AtomicBool::new(true));
+        let out_of_step = || is_in_step.store(false, Ordering::Relaxed);
+        let working = async {
+            let mut tx = conn.begin().await.inspect_err(|_| out_of_step())?;
+            match unit(&mut tx).await {
+                Ok(answer) => {
+                    committing.store(true, Ordering::Relaxed);
+                    let unknown = |error: sqlx::Error| Error::CommitUnknown(Box::new(error.into()));
+                    tx.commit().await.map_err(unknown).inspect_err(|_| out_of_step())?;
+                    Ok(answer)
                 }
-                Err(error)
+                Err(error) => {
+                    let _ = tx.rollback().await.inspect_err(|_| out_of_step());
+                    Err(error)
+                }
+            }
+        };
+        let mut outcome = within(LIMIT, working).await;
+        if matches!(outcome, Err(Error::TimedOut)) {
+            out_of_step();
+            if committing.load(Ordering::Relaxed) {
+                outcome = Err(Error::CommitUnknown(Box::new(Error::TimedOut)));
             }
         }
+        if !is_in_step.load(Ordering::Relaxed) {
+            drop(conn.detach());
+        }
+        outcome
+    }
+
+    /// Runs the reading on a connection of the pool, within ten seconds; a connection that turns out to be
+    /// lost is replaced once. Like [`Db::write`] it goes on when the caller stops waiting.
+    pub async fn read<T, F>(&self, reading: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> Fn(&'a mut MySqlConnection) -> BoxFuture<'a, Result<T>> + Send + Sync + 'static,
+    {
+        let db = self.clone();
+        let span = tracing::Span::current();
+        #[expect(clippy::disallowed_methods, reason = "a database future is never cancelled")]
+        let working = tokio::spawn(tracing::Instrument::instrument(
+            async move {
+                match db.read_once(&reading).await {
+                    Err(error) if error.connection_is_lost() && !error.is_late() => {
+                        db.read_once(&reading).await
+                    }
+                    settled => settled,
+                }
+            },
+            span,
+        ));
+        working.await.map_err(|_| Error::Panicked)?
+    }
+
+    async fn read_once<T, F>(&self, reading: &F) -> Result<T>
+    where
+        F: for<'a> Fn(&'a mut MySqlConnection) -> BoxFuture<'a, Result<T>> + Send + Sync,
+    {
+        let mut conn = self.pool().acquire().await?;
+        let outcome = within(LIMIT, reading(&mut conn)).await;
+        if matches!(&outcome, Err(error) if error.connection_is_lost()) {
+            drop(conn.detach());
+        }
+        outcome
     }
 }

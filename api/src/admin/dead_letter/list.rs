@@ -41,8 +41,9 @@ pub async fn list(
     let Some(limit) = limit.filter(|_| flaws.is_empty()) else { return Err(flaws.into()) };
     let name = ("admin.dead_letters", state.map(LetterState::as_str));
     let after = parameters.cursor.map(|cursor| read_cursor(&name, &cursor)).transpose()?;
-    let mut conn = app.db.pool().acquire().await?;
-    let page = Page::cut(store::page(&mut conn, state, after, limit.read()).await?, limit);
+    let rows =
+        app.db.read(move |conn| Box::pin(store::page(conn, state, after, limit.read()))).await?;
+    let page = Page::cut(rows, limit);
     let next = page.next(&name, |dead| dead.letter.id);
     let list = List::new(page.rows.into_iter().map(HeadBody::new).collect(), next);
     Ok((list.link(&uri), Json(list)).into_response())

@@ -20,9 +20,8 @@ use crate::state::App;
 use body::LetterBody;
 
 async fn shown(app: &App, id: DeadLetterId) -> Answer<Json<LetterBody>> {
-    let mut conn = app.db.pool().acquire().await?;
-    let letter = store::find(&mut conn, id).await?.ok_or_else(Problem::not_found)?;
-    Ok(Json(LetterBody::new(letter)))
+    let letter = app.db.read(move |conn| Box::pin(store::find(conn, id))).await?;
+    Ok(Json(LetterBody::new(letter.ok_or_else(Problem::not_found)?)))
 }
 
 fn refused(refusal: &Refusal) -> Problem {

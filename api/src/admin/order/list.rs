@@ -41,7 +41,8 @@ pub async fn list(
     let age = older_than.map(|seconds| Filter::accepted_before(clock::now(), seconds));
     let before = place.into_iter().chain(age).min();
     let filter = Filter { before, ..filter };
-    let page = Page::cut(store::page(app.db.pool(), &filter, limit.read()).await?, limit);
+    let rows = app.db.read(move |conn| Box::pin(store::page(conn, filter, limit.read()))).await?;
+    let page = Page::cut(rows, limit);
     let next = page.next(&name, |head| head.id);
     let rows = page.rows.into_iter().map(|head| HeadBody::new(head, app.currency, Eyes::Admin));
     let list = List::new(rows.collect(), next);

@@ -19,6 +19,7 @@ use crate::problem::{Answer, Problem};
 use crate::state::App;
 
 async fn shown(app: &App, id: OrderId) -> Answer<Json<OrderBody>> {
-    let order = store::find(app.db.pool(), id, None).await?.ok_or_else(Problem::not_found)?;
+    let order = app.db.read(move |conn| Box::pin(store::find(conn, id, None))).await?;
+    let order = order.ok_or_else(Problem::not_found)?;
     Ok(Json(OrderBody::new(order, app.currency, Eyes::Admin)))
 }

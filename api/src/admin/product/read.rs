@@ -16,6 +16,7 @@ pub async fn read(
     _: Admin,
     Path(id): Path<ProductId>,
 ) -> Answer<Response> {
-    let product = store::find(app.db.pool(), id).await?.ok_or_else(Problem::not_found)?;
+    let product = app.db.read(move |conn| Box::pin(store::find(conn, id))).await?;
+    let product = product.ok_or_else(Problem::not_found)?;
     Ok(tagged(product, app.currency))
 }

@@ -48,8 +48,9 @@ pub async fn stock_ledger(
     let name = ("stock_ledger", id);
     let before: Option<AdjustmentId> =
         parameters.cursor.map(|cursor| read_cursor(&name, &cursor)).transpose()?;
-    catalog::store::find(app.db.pool(), id).await?.ok_or_else(Problem::not_found)?;
-    let page = store::page(app.db.pool(), id, before, limit).await?;
+    let product = app.db.read(move |conn| Box::pin(catalog::store::find(conn, id))).await?;
+    product.ok_or_else(Problem::not_found)?;
+    let page = app.db.read(move |conn| Box::pin(store::page(conn, id, before, limit))).await?;
     let next = page.next(&name, |row| row.id);
     let list = List::new(page.rows.into_iter().map(Row::new).collect(), next);
     Ok((list.link(&uri), Json(list)).into_response())

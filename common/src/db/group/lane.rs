@@ -3,6 +3,7 @@
 //! | trouble | what the lane does |
 //! |---|---|
 //! | deadlock, lost connection, unknown commit | runs the whole batch again until its patience ends |
+//! | a run past its limit, three lost connections | halves the batch as well: it may be too large |
 //! | lock wait (1205) | runs it once more, skipping rows that others hold |
 //! | anything else | halves the batch down to the member that fails, and only that one fails |
 
@@ -25,6 +26,9 @@ use crate::retry::Backoff;
 
 /// Under the session's `wait_timeout`, so that a lane does not meet a connection that the server closed.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// Connections that are lost in the middle of a batch before it counts as too large.
+const LOST: u32 = 3;
 
 pub(super) struct Lane<U: Unit> {
     db: Db,
@@ -53,57 +57,69 @@ impl<U: Unit> Lane<U> {
     }
 
     async fn commit_all(&mut self, batch: Vec<Ticket<U>>) {
-        let mut parts = vec![batch];
+        let mut give_up = Instant::now() + self.limits.patience;
+        let mut parts = vec![Part { tickets: batch, is_unknown: false }];
         while let Some(mut part) = parts.pop() {
-            if part.is_empty() {
+            if part.tickets.is_empty() {
                 continue;
             }
-            match self.commit(&part).await {
+            if Instant::now() >= give_up {
+                part.refuse();
+                continue;
+            }
+            match self.commit(&mut part, give_up).await {
                 Ok(slots) => {
+                    give_up = Instant::now() + self.limits.patience;
                     let mut deferred = Vec::new();
-                    for (ticket, slot) in part.into_iter().zip(slots.0) {
+                    for (ticket, slot) in part.tickets.into_iter().zip(slots.0) {
                         match slot {
                             Slot::Filled(answer) => ticket.answer(Ok(answer)),
                             Slot::Empty => ticket.answer(Err(Refused::Unanswered)),
                             Slot::Deferred => deferred.push(ticket),
                         }
                     }
-                    parts.push(deferred);
+                    parts.push(Part { tickets: deferred, is_unknown: false });
                 }
                 Err(Outcome::Refused(refused)) => {
-                    for ticket in part {
+                    for ticket in part.tickets {
                         ticket.answer(Err(refused));
                     }
                 }
-                Err(Outcome::Permanent(error)) if part.len() == 1 => {
-                    for ticket in part {
+                Err(Outcome::Permanent(error)) if part.tickets.len() == 1 => {
+                    for ticket in part.tickets {
                         let answer = self.fail_alone(&ticket.member, &error).await;
                         ticket.answer(answer);
                     }
                 }
-                Err(Outcome::Permanent(_)) => {
-                    let second = part.split_off(part.len() / 2);
-                    parts.push(second);
-                    parts.push(part);
-                }
+                Err(Outcome::Permanent(_) | Outcome::TooLarge) => parts.extend(part.halves()),
             }
         }
     }
 
-    /// Runs the batch until it is committed, fails for good, or its patience ends.
+    /// Runs the part until it is committed, fails for good, seems too large, or the patience ends.
     async fn commit(
         &mut self,
-        part: &[Ticket<U>],
+        part: &mut Part<U>,
+        give_up: Instant,
     ) -> std::result::Result<Slots<U::Answer>, Outcome> {
-        let give_up = Instant::now() + self.limits.patience;
         let mut waits = Backoff::reconnect();
         let mut locks = Locks::Wait;
+        let mut lost = 0;
+        let mut is_late = false;
         loop {
-            let error = match self.attempt(part, locks).await {
-                Ok(slots) => return Ok(slots),
+            let error = match self.connection().await {
+                Ok(conn) => match self.attempt(conn, &part.tickets, locks).await {
+                    Ok(slots) => return Ok(slots),
+                    Err(error) => {
+                        lost += u32::from(error.connection_is_lost());
+                        is_late |= error.is_late();
+                        error
+                    }
+                },
                 Err(error) => error,
             };
-            if error.commit_is_unknown() && !U::RERUN_UNKNOWN {
+            part.is_unknown |= error.commit_is_unknown();
+            if part.is_unknown && !U::RERUN_UNKNOWN {
                 tracing::warn!(unit = U::NAME, error = %chain(&error), "the outcome of a batch is unknown");
                 return Err(Outcome::Refused(Refused::OutcomeUnknown));
             }
@@ -117,8 +133,11 @@ impl<U: Unit> Lane<U> {
                 Trouble::LockWait | Trouble::Duplicate | Trouble::Rerun => {}
             }
             if Instant::now() >= give_up {
-                tracing::warn!(unit = U::NAME, members = part.len(), error = %chain(&error), "gave up on a batch");
-                return Err(Outcome::Refused(Refused::Unavailable));
+                tracing::warn!(unit = U::NAME, members = part.tickets.len(), error = %chain(&error), "gave up on a batch");
+                return Err(Outcome::Refused(part.refusal()));
+            }
+            if part.tickets.len() > 1 && (lost >= LOST || is_late) {
+                return Err(Outcome::TooLarge);
             }
             tracing::debug!(unit = U::NAME, error = %chain(&error), "running a batch again");
             tokio::time::sleep(waits.next_wait()).await;
@@ -126,9 +145,13 @@ impl<U: Unit> Lane<U> {
     }
 
     /// One transaction. The connection is kept only when it is known to be in step.
-    async fn attempt(&mut self, part: &[Ticket<U>], locks: Locks) -> Result<Slots<U::Answer>> {
-        let mut conn = self.connection().await?;
-        let members: Vec<&U::Member> = part.iter().map(|ticket| &ticket.member).collect();
+    async fn attempt(
+        &mut self,
+        mut conn: MySqlConnection,
+        tickets: &[Ticket<U>],
+        locks: Locks,
+    ) -> Result<Slots<U::Answer>> {
+        let members: Vec<&U::Member> = tickets.iter().map(|ticket| &ticket.member).collect();
         let committing = AtomicBool::new(false);
         let in_step = AtomicBool::new(true);
         let working = async {
@@ -202,7 +225,34 @@ impl<U: Unit> Lane<U> {
     }
 }
 
+/// Members of one batch that are run together.
+struct Part<U: Unit> {
+    tickets: Vec<Ticket<U>>,
+    /// Whether they may have been committed by a run whose COMMIT was not answered.
+    is_unknown: bool,
+}
+
+impl<U: Unit> Part<U> {
+    /// Two smaller ones, the first members last, so that they are taken next.
+    fn halves(mut self) -> [Self; 2] {
+        let second = self.tickets.split_off(self.tickets.len() / 2);
+        [Self { tickets: second, is_unknown: self.is_unknown }, self]
+    }
+
+    fn refusal(&self) -> Refused {
+        if self.is_unknown { Refused::OutcomeUnknown } else { Refused::Unavailable }
+    }
+
+    fn refuse(self) {
+        let refused = self.refusal();
+        for ticket in self.tickets {
+            ticket.answer(Err(refused));
+        }
+    }
+}
+
 enum Outcome {
     Permanent(Error),
+    TooLarge,
     Refused(Refused),
 }

@@ -35,6 +35,12 @@ enum Deed {
     Sever(i64),
     /// Takes far longer than a unit may, the first time.
     Linger,
+    /// Takes far longer than a unit may in every batch that is larger than one.
+    Crowded(i64),
+    /// Loses the connection in every batch that is larger than one.
+    Burdened(i64),
+    /// Ends its own connection just before the commit, the first time; then each run loses it earlier.
+    Vanish(i64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +114,26 @@ impl<const RERUN: bool> Unit for Scripted<RERUN> {
                     slots.fill(place, told);
                     if script.runs.fetch_add(1, Ordering::Relaxed) == 0 {
                         self.sever(id).await?;
+                    }
+                }
+                Deed::Crowded(number) => {
+                    slots.fill(place, count(tx, *number).await?);
+                    if members.len() > 1 {
+                        sqlx::query("do sleep(5)").execute(&mut **tx).await?;
+                    }
+                }
+                Deed::Burdened(number) => {
+                    if members.len() > 1 {
+                        self.sever(id).await?;
+                    }
+                    slots.fill(place, count(tx, *number).await?);
+                }
+                Deed::Vanish(number) => {
+                    let is_first = script.runs.fetch_add(1, Ordering::Relaxed) == 0;
+                    slots.fill(place, count(tx, *number).await?);
+                    self.sever(id).await?;
+                    if !is_first {
+                        touch(tx, 1).await?;
                     }
                 }
                 Deed::Linger => {
@@ -335,6 +361,34 @@ async fn a_unit_past_its_limit_loses_its_connection() {
         assert_eq!(door.submit(Deed::Linger).await, Ok(Told::Number(0)));
         assert_eq!(door.1.connections.lock().unwrap().len(), 2);
         assert_eq!(door.1.runs.load(Ordering::Relaxed), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_that_is_too_large_for_its_limit_or_its_connection_is_halved() {
+    with_tables(async |db| {
+        let limits = Limits { unit: Duration::from_millis(500), ..limits() };
+        let door = Door::<true>::open(&db, Script::default(), limits);
+        let answers = join_all((0..4).map(|n| door.submit(Deed::Crowded(n)))).await;
+        assert!(answers.iter().zip(0..).all(|(answer, n)| *answer == Ok(Told::Number(n))));
+        let script = Script { killer: Some(db.clone()), ..Script::default() };
+        let door = Door::<true>::open(&db, script, limits);
+        let answers = join_all((4..8).map(|n| door.submit(Deed::Burdened(n)))).await;
+        assert!(answers.iter().zip(4..).all(|(answer, n)| *answer == Ok(Told::Number(n))));
+        assert_eq!(counted(&db).await, 8);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_may_have_been_committed_is_not_told_that_nothing_was_done() {
+    with_tables(async |db| {
+        let script = Script { killer: Some(db.clone()), ..Script::default() };
+        let limits = Limits { patience: Duration::from_secs(2), ..limits() };
+        let door = Door::<true>::open(&db, script, limits);
+        assert_eq!(door.submit(Deed::Vanish(1)).await, Err(Refused::OutcomeUnknown));
+        assert!(door.1.runs.load(Ordering::Relaxed) > 1);
     })
     .await;
 }

@@ -2,7 +2,7 @@
 //! between the two and its status never goes back.
 
 use chrono::{DateTime, Utc};
-use sqlx::MySqlPool;
+use sqlx::MySqlConnection;
 
 use super::{Entry, Filter, Head, OrderView, Payment, Wish, lines};
 use crate::cancellation::Outcome;
@@ -96,19 +96,19 @@ where c.order_id = ? and (? is null or c.user_id = ?)"
 
 /// The order, if it exists and is `owner`'s (anybody's when there is none).
 pub async fn find(
-    pool: &MySqlPool,
+    conn: &mut MySqlConnection,
     id: OrderId,
     owner: Option<UserId>,
 ) -> Result<Option<OrderView>> {
     let row: Option<OrderRow> =
-        sqlx::query_as(FIND).bind(id).bind(owner).bind(owner).fetch_optional(pool).await?;
+        sqlx::query_as(FIND).bind(id).bind(owner).bind(owner).fetch_optional(&mut *conn).await?;
     let Some(row) = row else { return Ok(None) };
     let head = Head::try_from(row.head)?;
     let shortfall: Option<Vec<Shortfall>> =
         row.shortfall.map(|text| serde_json::from_str(&text)).transpose().map_err(|error| {
             Error::Impossible(format!("a shortfall that cannot be read: {error}"))
         })?;
-    let history = history(pool, &head).await?;
+    let history = history(conn, &head).await?;
     Ok(Some(OrderView {
         lines: lines(id, &row.lines),
         shortfall: shortfall.unwrap_or_default(),
@@ -126,12 +126,12 @@ order by version";
 type EntryRow = (i64, String, String, String, Option<String>, DateTime<Utc>);
 
 /// The changes up to the version that was read; later ones belong to the next reading.
-async fn history(pool: &MySqlPool, head: &Head) -> Result<Vec<Entry>> {
+async fn history(conn: &mut MySqlConnection, head: &Head) -> Result<Vec<Entry>> {
     if head.status == Status::Accepted {
         return Ok(vec![Entry::accepted(head.accepted_at)]);
     }
     let rows: Vec<EntryRow> =
-        sqlx::query_as(HISTORY).bind(head.id).bind(head.version).fetch_all(pool).await?;
+        sqlx::query_as(HISTORY).bind(head.id).bind(head.version).fetch_all(conn).await?;
     rows.into_iter()
         .map(|(version, text, event, by, reason, at)| {
             Ok(Entry { version, status: status(&text)?, event, at, by, reason })
@@ -201,7 +201,7 @@ limit ?"
 
 /// The orders that the filter shows, the latest first; at most `limit`. Each filter walks an index of its
 /// own, and nothing is counted.
-pub async fn page(pool: &MySqlPool, filter: &Filter, limit: u32) -> Result<Vec<Head>> {
+pub async fn page(conn: &mut MySqlConnection, filter: Filter, limit: u32) -> Result<Vec<Head>> {
     let before = filter.before.unwrap_or(OrderId::from_uuid(Uuid::max()));
     let status = filter.status.map(Status::as_str);
     let query = match (filter.product, filter.user, status) {
@@ -219,6 +219,6 @@ pub async fn page(pool: &MySqlPool, filter: &Filter, limit: u32) -> Result<Vec<H
         (None, None, Some(status)) => sqlx::query_as(IN_STATUS).bind(status).bind(before),
         (None, None, None) => sqlx::query_as(ALL).bind(before),
     };
-    let rows: Vec<HeadRow> = query.bind(limit).fetch_all(pool).await?;
+    let rows: Vec<HeadRow> = query.bind(limit).fetch_all(conn).await?;
     rows.into_iter().map(Head::try_from).collect()
 }

@@ -64,8 +64,12 @@ async fn decided(db: &Db, checkout: &Checkout, status: Status, shortfall: Option
     tx.commit().await.unwrap();
 }
 
+async fn found(db: &Db, id: OrderId, owner: Option<UserId>) -> Option<OrderView> {
+    db.read(move |conn| Box::pin(store::find(conn, id, owner))).await.unwrap()
+}
+
 async fn find(db: &Db, id: OrderId) -> OrderView {
-    store::find(db.pool(), id, None).await.unwrap().unwrap()
+    found(db, id, None).await.unwrap()
 }
 
 #[tokio::test]
@@ -75,8 +79,8 @@ async fn an_order_reads_as_accepted_until_a_worker_has_decided() {
         let checkout = accepted(&db, user).await;
         let id = checkout.order_id;
         assert_eq!(find(&db, id).await, OrderView::accepted(&checkout));
-        assert!(store::find(db.pool(), id, Some(UserId::mint())).await.unwrap().is_none());
-        assert!(store::find(db.pool(), id, Some(user)).await.unwrap().is_some());
+        assert!(found(&db, id, Some(UserId::mint())).await.is_none());
+        assert!(found(&db, id, Some(user)).await.is_some());
         let short = Shortfall {
             product_id: snapshot::read(&checkout.lines).unwrap()[0].product_id,
             sku: "CAKE".to_owned(),
@@ -169,7 +173,8 @@ async fn each_filter_finds_what_it_says_before_the_place_that_it_names() {
         let ids: Vec<_> = checkouts.iter().map(|checkout| checkout.order_id).collect();
         let product = snapshot::read(&checkouts[2].lines).unwrap()[0].product_id;
         let found = async |filter: Filter, limit| -> Vec<usize> {
-            let page = store::page(db.pool(), &filter, limit).await.unwrap();
+            let page =
+                db.read(move |conn| Box::pin(store::page(conn, filter, limit))).await.unwrap();
             page.iter().map(|head| ids.iter().position(|id| *id == head.id).unwrap()).collect()
         };
         let all = Filter::default();
