@@ -145,13 +145,6 @@ impl Problem {
         self
     }
 
-    /// Adds a header.
-    #[must_use]
-    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
-        self
-    }
-
     /// What it is about.
     pub fn code(&self) -> Code {
         self.code

@@ -32,7 +32,7 @@ struct Cli {
     /// Plant bugs in a copy of the repository and see whether the scenarios find them.
     #[arg(long, value_name = "NAME", num_args = 0..)]
     mutants: Option<Vec<String>>,
-    /// A few trials of each scenario, in minutes.
+    /// A few trials of each scenario but the three longest, in minutes.
     #[arg(long)]
     quick: bool,
     /// List the scenarios and leave.

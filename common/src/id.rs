@@ -46,9 +46,6 @@ macro_rules! id_type {
         pub struct $name(Uuid);
 
         impl $name {
-            /// The prefix, without the underscore.
-            pub const PREFIX: &'static str = $prefix;
-
             /// A fresh id, later than those minted before it by this process.
             #[expect(clippy::disallowed_methods, reason = "ids are minted here and nowhere else")]
             pub fn mint() -> Self {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use futures::future::join_all;
-use ordermill_common::broker::{Broker, Queue, delete_topology};
+use ordermill_common::broker::{Broker, delete_topology};
 use ordermill_common::db::Db;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -329,6 +329,3 @@ pub fn settings(
 pub fn eur(amount: i64) -> Value {
     json!({"amount": amount, "currency": "EUR"})
 }
-
-/// The queues of a shop, for the stories about them.
-pub const QUEUES: [Queue; 3] = Queue::ALL;

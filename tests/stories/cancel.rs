@@ -42,10 +42,11 @@ async fn an_order_cancelled_before_any_worker_saw_it_takes_nothing() {
 
 #[tokio::test]
 async fn an_order_cancelled_during_its_charge_keeps_no_money() {
-    let shop = Shop::open().await;
+    let patient = ShopPlan::workers(2).with("ORDERMILL_CHARGE_TIMEOUT_MS", "10000");
+    let shop = Shop::open_as(patient).await;
     let mug = shop.admin().sells("MUG", 5).await;
     let buyer = shop.buyer().await;
-    let order = buyer.order(&mug, 2, "tok_slow_800").await;
+    let order = buyer.order(&mug, 2, "tok_slow_4000").await;
     buyer.sees(&order, "reserved").await;
     assert_eq!(shop.admin().stock(&mug).await, 3);
 

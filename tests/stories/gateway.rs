@@ -88,7 +88,7 @@ async fn a_charge_that_is_answered_after_the_worker_gave_up_is_found_by_its_key(
     let shop = Shop::open_as(ShopPlan::workers(2).asking(&gateway)).await;
     let mug = shop.admin().sells("MUG", 20).await;
     let buyers = shop.buyers(5).await;
-    gateway.behaves(json!({"delay_ms": 1_100})).await;
+    gateway.behaves(json!({"delay_ms": 3_000})).await;
 
     each_orders(&buyers, &mug, 1, "tok_approve").await;
     let attempted = "select cast(count(distinct payment_id) as signed) from payment_attempts";

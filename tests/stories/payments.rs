@@ -157,11 +157,13 @@ async fn the_gateways_book_and_the_orders_agree_for_a_mixed_crowd() {
 
 #[tokio::test]
 async fn a_payment_that_a_living_worker_holds_is_left_alone() {
-    let talkative = ShopPlan::workers(1).with("ORDERMILL_LOG", "info,ordermill_worker=debug");
+    let talkative = ShopPlan::workers(1)
+        .with("ORDERMILL_LOG", "info,ordermill_worker=debug")
+        .with("ORDERMILL_CHARGE_TIMEOUT_MS", "10000");
     let mut shop = Shop::open_as(talkative).await;
     let mug = shop.admin().sells("MUG", 5).await;
     let buyer = shop.buyer().await;
-    let order = buyer.order(&mug, 1, "tok_slow_900").await;
+    let order = buyer.order(&mug, 1, "tok_slow_4000").await;
     buyer.sees(&order, "reserved").await;
     until("the gateway is asked", || async { (shop.ledger().len() == 1).then_some(()) }).await;
     shop.worker(0).signal("STOP");

@@ -119,7 +119,7 @@ async fn serve(
     let running = tokio::spawn(server.run(draining.clone()));
     while !app.is_open() {
         assert!(!running.is_finished(), "it ended at once");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     (app, base, running)
 }

@@ -1,5 +1,5 @@
-//! A pool of publishing channels for what is sent now and then, by hand or aside: parking, tools, hints.
-//! The relay and the consumers own theirs.
+//! A pool of publishing channels for what is sent now and then, by hand or aside: tests and the chaos
+//! harness send through it what no process would. The relay and the consumers own their channels.
 //!
 //! A channel whose confirm is outstanding is closed and never returned: the next user could be given the
 //! confirm of somebody else's message.

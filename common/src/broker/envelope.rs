@@ -18,7 +18,7 @@ pub const MAX_BODY: usize = 16 * 1024;
 pub enum Kind {
     /// A checkout was accepted, or its order needs another look.
     OrderCheckoutV1,
-    /// A cancellation was asked for, or a payment has to be voided.
+    /// A cancellation was asked for, and waits to be decided.
     OrderCancelV1,
 }
 

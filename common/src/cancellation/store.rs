@@ -11,7 +11,7 @@ use serde::Serialize;
 use sqlx::MySqlConnection;
 
 use super::Wish;
-use crate::db::batch::{self, Locks};
+use crate::db::batch::{self};
 use crate::db::{Error, Result, Tx, wake};
 use crate::id::OrderId;
 use crate::trace::RequestId;
@@ -88,14 +88,6 @@ impl TryFrom<Row> for Cancellation {
     }
 }
 
-crate::lock_by_id!(
-    LOCK,
-    LOCK_SKIP,
-    "t.order_id, t.requested_by, t.reason, t.request_id, t.requested_at, t.outcome",
-    "cancellations",
-    "order_id"
-);
-
 const READ: &str = "\
 select t.order_id, t.requested_by, t.reason, t.request_id, t.requested_at, t.outcome
 from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
@@ -105,16 +97,7 @@ order by t.order_id";
 /// Reads the cancellations of these orders without locking them, in the order of their ids: enough for
 /// whoever holds the orders' rows.
 pub async fn read(tx: &mut Tx<'_>, ids: &[OrderId]) -> Result<Vec<Cancellation>> {
-    select(tx, ids, READ).await
-}
-
-/// As [`read`], and locks them; with [`Locks::Skip`] those that somebody else holds are missing.
-pub async fn lock(tx: &mut Tx<'_>, ids: &[OrderId], locks: Locks) -> Result<Vec<Cancellation>> {
-    select(tx, ids, locks.choose(LOCK, LOCK_SKIP)).await
-}
-
-async fn select(tx: &mut Tx<'_>, ids: &[OrderId], sql: &'static str) -> Result<Vec<Cancellation>> {
-    let rows: Vec<Row> = sqlx::query_as(sql)
+    let rows: Vec<Row> = sqlx::query_as(READ)
         .bind(batch::ids(ids.iter().map(|id| id.uuid())))
         .fetch_all(&mut **tx)
         .await?;

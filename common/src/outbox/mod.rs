@@ -42,12 +42,3 @@ impl From<OutboxRow> for Envelope {
         Self::new(row.id, row.kind, row.order_id, row.request_id)
     }
 }
-
-/// How much waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backlog {
-    /// How many rows.
-    pub pending: u64,
-    /// How long the oldest has waited.
-    pub oldest: Option<Duration>,
-}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sqlx::MySqlConnection;
 
-use super::{Backlog, LEASE, OutboxRow};
+use super::{LEASE, OutboxRow};
 use crate::broker::Kind;
 use crate::db::{Result, Tx, batch, wake};
 use crate::id::{MessageId, OrderId, OwnerId};
@@ -184,18 +184,4 @@ pub async fn insert_unless_there(tx: &mut Tx<'_>, owner: OwnerId, row: &OutboxRo
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// How many rows wait and for how long the oldest has. Reads the whole table, which is short unless the
-/// broker is away.
-pub async fn backlog(conn: &mut MySqlConnection) -> Result<Backlog> {
-    let (pending, oldest): (i64, Option<i64>) = sqlx::query_as(
-        "select cast(count(*) as signed), \
-         cast(timestampdiff(microsecond, min(created_at), now(6)) as signed) \
-         from outbox",
-    )
-    .fetch_one(conn)
-    .await?;
-    let oldest = oldest.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));
-    Ok(Backlog { pending: u64::try_from(pending).unwrap_or(0), oldest })
 }

@@ -105,9 +105,9 @@ impl Stage {
         tx.commit().await.unwrap();
     }
 
-    pub(crate) async fn pending(&self) -> u64 {
-        let mut conn = self.db.connect().await.unwrap();
-        store::backlog(&mut conn).await.unwrap().pending
+    pub(crate) async fn pending(&self) -> i64 {
+        let count = sqlx::query_scalar("select count(*) from outbox");
+        count.fetch_one(self.db.pool()).await.unwrap()
     }
 
     pub(crate) async fn is_pending(&self, row: &OutboxRow) -> bool {

@@ -19,7 +19,8 @@ use super::HttpGateway;
 use super::http::gateway_url;
 use super::mock::{Behaviour, serve};
 
-const SHORT: Duration = Duration::from_millis(200);
+/// Enough for a call to arrive and be written down.
+const SHORT: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(20);
 
 struct Stand {

@@ -122,7 +122,7 @@ async fn a_void_undoes_a_capture_and_forbids_a_later_one() {
 async fn a_slow_charge_that_is_voided_while_it_waits_is_declined() {
     let shop = Shop::new();
     let worker = shop.worker("one");
-    let slow = charge("tok_slow_300");
+    let slow = charge("tok_slow_2000");
     let voiding = async {
         while shop.account(slow.key).calls == 0 {
             tokio::task::yield_now().await;
