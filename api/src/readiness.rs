@@ -3,6 +3,7 @@
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use ordermill_common::db;
+use ordermill_common::log::chain;
 use ordermill_common::ops::{Part, Readiness, Standing};
 
 use crate::state::AppState;
@@ -31,14 +32,14 @@ impl ApiReadiness {
         match app.db.ping().await {
             Ok(()) => parts.push(Part::new("database", Standing::Ok)),
             Err(error) => {
-                parts.push(Part::new("database", Standing::Failed(error.to_string())));
+                parts.push(Part::new("database", Standing::Failed(chain(&error))));
                 return parts;
             }
         }
         let migrations = match db::migrations_are_current(&app.db).await {
             Ok(true) => Standing::Ok,
             Ok(false) => Standing::Failed("pending: run ordermill-api migrate".to_owned()),
-            Err(error) => Standing::Failed(error.to_string()),
+            Err(error) => Standing::Failed(chain(&error)),
         };
         parts.push(Part::new("migrations", migrations));
         parts

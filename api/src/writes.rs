@@ -82,6 +82,6 @@ impl Writes {
     /// Why the broker cannot be reached, if it cannot. Requests are answered all the same.
     pub fn broker_is_away(&self) -> Option<String> {
         let link = self.relay.link();
-        (!link.is_open()).then(|| format!("{:?}", link.state()))
+        (!link.is_open()).then(|| link.state().to_string())
     }
 }

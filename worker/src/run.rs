@@ -167,7 +167,7 @@ impl Readiness for WorkerHealth {
                 let standing = if link.is_open() {
                     Standing::Ok
                 } else {
-                    Standing::Failed(format!("{:?}", link.state()))
+                    Standing::Failed(link.state().to_string())
                 };
                 Part::new(name, standing)
             }));

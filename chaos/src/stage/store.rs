@@ -99,15 +99,24 @@ impl Sight {
         }
     }
 
-    /// Connections to this installation's database, ours among them.
+    /// Connections to this installation's database, ours among them. Asked a few times: MySQL renders what
+    /// each session is doing as text, and refuses while one of them sends bytes that are none.
     pub async fn connections(db: &Db) -> Result<i64> {
-        Ok(sqlx::query_scalar(
-            "select cast(count(*) as signed) \
-             from information_schema.processlist \
-             where db = database()",
-        )
-        .fetch_one(db.pool())
-        .await?)
+        let mut tries = 20;
+        loop {
+            tries -= 1;
+            let counted = sqlx::query_scalar(
+                "select cast(count(*) as signed) \
+                 from information_schema.processlist \
+                 where db = database()",
+            )
+            .fetch_one(db.pool())
+            .await;
+            match counted {
+                Err(_) if tries > 0 => sleep(LOOK).await,
+                counted => return Ok(counted?),
+            }
+        }
     }
 
     /// Waits until nothing is under way any more.

@@ -1,5 +1,6 @@
 //! How a publisher or a consumer stands with the broker, for health answers and for waiting.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -13,6 +14,16 @@ pub enum LinkState {
     Connected,
     /// Connected, but the broker takes no messages at the moment; says why.
     Blocked(Arc<str>),
+}
+
+impl fmt::Display for LinkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down(why) => write!(f, "down: {why}"),
+            Self::Connected => f.write_str("connected"),
+            Self::Blocked(why) => write!(f, "blocked: {why}"),
+        }
+    }
 }
 
 /// Reads the state of one connection; cheap to clone.

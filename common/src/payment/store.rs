@@ -243,31 +243,56 @@ fn change_json<'a>(
     ChangeJson { id: payment.id.hex(), status: status.as_str(), decline_reason, lease, wake }
 }
 
+#[derive(Serialize)]
+struct AttemptJson<'a> {
+    id: String,
+    attempt: u32,
+    call: &'a str,
+    outcome: &'a str,
+}
+
 /// Logs calls that ended without a verdict and counts them; the caller has locked their orders.
 pub async fn log_attempts(
     tx: &mut Tx<'_>,
     attempts: &[(&Payment, &'static str, &str)],
 ) -> Result<()> {
-    for (payment, call, outcome) in attempts {
-        let attempt = payment.attempts + 1;
-        let counted = sqlx::query("update payments set attempts = ? where id = ?")
-            .bind(attempt)
-            .bind(payment.id)
-            .execute(&mut **tx)
-            .await?;
-        touched("count an attempt", 1, &counted)?;
-        sqlx::query(
-            "insert into payment_attempts (payment_id, attempt, call_kind, outcome, at) \
-             values (?, ?, ?, ?, now(6))",
-        )
-        .bind(payment.id)
-        .bind(attempt)
-        .bind(*call)
-        .bind(*outcome)
-        .execute(&mut **tx)
-        .await?;
+    if attempts.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let rows: Vec<_> = attempts
+        .iter()
+        .map(|(payment, call, outcome)| AttemptJson {
+            id: payment.id.hex(),
+            attempt: payment.attempts + 1,
+            call,
+            outcome,
+        })
+        .collect();
+    let rows = batch::json(&rows);
+    let counted = sqlx::query(
+        "update json_table(?, '$[*]' columns ( \
+           id char(32) character set ascii path '$.id', \
+           attempt int path '$.attempt')) j \
+         straight_join payments t force index (primary) on t.id = unhex(j.id) \
+         set t.attempts = j.attempt",
+    )
+    .bind(&rows)
+    .execute(&mut **tx)
+    .await?;
+    touched("count attempts", attempts.len(), &counted)?;
+    let logged = sqlx::query(
+        "insert into payment_attempts (payment_id, attempt, call_kind, outcome, at) \
+         select unhex(j.id), j.attempt, j.call_kind, j.outcome, now(6) \
+         from json_table(?, '$[*]' columns ( \
+           id char(32) character set ascii path '$.id', \
+           attempt int path '$.attempt', \
+           call_kind varchar(8) character set ascii collate ascii_bin path '$.call', \
+           outcome varchar(64) character set ascii collate ascii_bin path '$.outcome')) j",
+    )
+    .bind(&rows)
+    .execute(&mut **tx)
+    .await?;
+    touched("log attempts", attempts.len(), &logged)
 }
 
 /// Puts an unfinished payment off after a failure to write its outcome; the pause follows from how many

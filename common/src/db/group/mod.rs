@@ -105,7 +105,7 @@ impl<A> Slots<A> {
     /// Leaves the member for the lane's next transaction, because this one is large enough. The unit
     /// must have written nothing for it, and must not defer the first member of a batch.
     pub fn defer(&mut self, place: usize) {
-        debug_assert!(place > 0, "a batch whose first member is deferred would never end");
+        assert!(place > 0, "a batch whose first member is deferred would never end");
         self.0[place] = Slot::Deferred;
     }
 }
