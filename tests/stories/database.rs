@@ -1,7 +1,10 @@
-//! The database server fails, or would: killed under traffic it costs nothing that was promised, and one
-//! that would lose orders is refused from the start.
+//! The database server fails, or would: killed under traffic it costs nothing that was promised, one that
+//! would lose orders is refused from the start, and none is made to break a deadlock.
 
 use futures::future::join_all;
+use ordermill_common::broker::{ChannelPool, Envelope, Kind};
+use ordermill_common::id::MessageId;
+use ordermill_common::trace::RequestId;
 use ordermill_tests::actors::text;
 use ordermill_tests::database::{Database, fresh_name};
 use ordermill_tests::shop::settings;
@@ -99,6 +102,49 @@ async fn a_database_killed_under_traffic_costs_no_order_and_doubles_none() {
     assert_eq!(shop.count(PAID).await, 80);
     assert_eq!(shop.captures(), 80);
     assert_eq!(shop.count("select available from stock").await, 20);
+    shop.close().await;
+}
+
+/// Deadlocks that the server has ended since it started.
+const DEADLOCKS: &str = "select cast(`count` as signed) from information_schema.innodb_metrics \
+    where name = 'lock_deadlocks'";
+
+/// Orders in every way that an order can end, and sends each one's message again while it is at work.
+async fn order_and_interfere(shop: &Shop, buyer: &Buyer, shelves: &[String; 2]) {
+    let channels = ChannelPool::new(&shop.broker(), 1);
+    for token in ["tok_approve", "tok_decline_no", "tok_slow_20", "tok_fail_once", "tok_decline_no"]
+    {
+        for product in shelves {
+            buyer.add(product, 1).await.expect(200);
+        }
+        let order = text(&buyer.checkout(token).await.expect(202)["id"]);
+        let id = order.parse().expect("an order's id");
+        for _ in 0..3 {
+            let (message, request) = (MessageId::mint(), RequestId::mint());
+            let again = Envelope::new(message, Kind::OrderCheckoutV1, id, request);
+            channels.publish(&again).await.expect("the broker takes it");
+        }
+        if token == "tok_slow_20" {
+            buyer.cancel(&order).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_of_ours_wait_for_each_other_and_never_in_a_circle() {
+    let server = OwnDatabase::start(&[]);
+    let plan = ShopPlan { database_server: Some(server.url()), ..ShopPlan::workers(3) };
+    let shop = Shop::open_as(plan).await;
+    let shelves = [shop.admin().sells("MUG", 500).await, shop.admin().sells("CUP", 500).await];
+    let buyers = shop.buyers(20).await;
+
+    join_all(buyers.iter().map(|buyer| order_and_interfere(&shop, buyer, &shelves))).await;
+    shop.at_rest().await;
+
+    let waits = "select cast(`count` as signed) from information_schema.innodb_metrics \
+        where name = 'lock_row_lock_waits'";
+    assert!(shop.count(waits).await > 0, "nobody met anybody");
+    assert_eq!(shop.count(DEADLOCKS).await, 0);
     shop.close().await;
 }
 
