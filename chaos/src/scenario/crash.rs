@@ -91,10 +91,8 @@ fn victims(scene: &mut Scene<'_>, point: &str) -> Vec<Place> {
         "relay" if point != "relay.after_claim" && scene.dice.percent(50) => {
             vec![Place::Api(scene.some_api())]
         }
-        "sweep" | "dead" => (0..scene.stage.workers.len()).map(Place::Worker).collect(),
-        "relay" if point == "relay.after_claim" => {
-            (0..scene.stage.workers.len()).map(Place::Worker).collect()
-        }
+        // Of the workers only the one that sweeps publishes, and which that is changes.
+        "sweep" | "dead" | "relay" => (0..scene.stage.workers.len()).map(Place::Worker).collect(),
         _ => vec![Place::Worker(scene.some_worker())],
     }
 }
@@ -112,7 +110,7 @@ async fn stimulate(scene: &mut Scene<'_>, point: &str) -> Result<()> {
             sleep(Duration::from_millis(200)).await;
         }
         "redrive" => redrive(scene).await?,
-        "sweep" => {
+        "sweep" | "relay" if point != "relay.after_claim" => {
             // Waking early is always allowed.
             let due = "update payments set wake_at = now(6) where wake_at is not null limit 5";
             let _ = sqlx::query(due).execute(scene.stage.db.pool()).await;
