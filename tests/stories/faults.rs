@@ -3,11 +3,13 @@
 
 use futures::future::join_all;
 use ordermill_common::broker::{ChannelPool, Envelope, Kind, delete_topology};
+use ordermill_common::db::Db;
 use ordermill_common::id::{MessageId, OrderId, ProductId};
 use ordermill_common::trace::RequestId;
 use ordermill_tests::actors::text;
 use ordermill_tests::{Buyer, Shop, ShopPlan, until};
 use serde_json::Value;
+use sqlx::{MySql, Transaction};
 
 pub(crate) const PAID: &str = "select cast(count(*) as signed) from orders where status = 'paid'";
 const PENDING: &str = "select cast(count(*) as signed) from payments where status = 'pending'";
@@ -23,6 +25,17 @@ pub(crate) fn random(below: i64) -> i64 {
 
 pub(crate) async fn count_reaches(shop: &Shop, query: &'static str, what: &str, least: i64) {
     until(what, || async { (shop.count(query).await >= least).then_some(()) }).await;
+}
+
+/// Somebody else's lock on the product's stock.
+pub(crate) async fn hold(db: &Db, product: ProductId) -> Transaction<'static, MySql> {
+    let mut holding = db.pool().begin().await.expect("a transaction");
+    sqlx::query("select available from stock where product_id = ? for update")
+        .bind(product)
+        .execute(&mut *holding)
+        .await
+        .expect("the row is free");
+    holding
 }
 
 pub(crate) async fn each_orders(
@@ -262,12 +275,7 @@ async fn a_row_held_by_somebody_else_delays_only_the_orders_that_need_it() {
     let (mug, cup) = (shop.admin().sells("MUG", 5).await, shop.admin().sells("CUP", 50).await);
     let (buyer, others) = (shop.buyer().await, shop.buyers(5).await);
     let db = shop.db();
-    let mut held = db.pool().begin().await.expect("a transaction");
-    sqlx::query("select available from stock where product_id = ? for update")
-        .bind(mug.parse::<ProductId>().expect("a product's id"))
-        .execute(&mut *held)
-        .await
-        .expect("the row is free");
+    let held = hold(&db, mug.parse().expect("a product's id")).await;
 
     let waiting = buyer.order(&mug, 1, "tok_approve").await;
     let put_off = |times| {

@@ -18,11 +18,10 @@ use ordermill_worker::reserve::{Reserve, Reserved, Wake};
 use ordermill_worker::settle::{Report, Settle, Settled};
 use ordermill_worker::sweep::Sweeper;
 use ordermill_worker::task::Holder;
-use sqlx::{MySql, Transaction};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::faults::nowhere;
+use crate::faults::{hold, nowhere};
 
 /// A buyer's checkout of one piece, accepted that many seconds ago.
 async fn accepted(db: &Db, product: ProductId, seconds_ago: u32) -> OrderId {
@@ -126,17 +125,6 @@ async fn a_reserve_whose_commit_was_not_confirmed_goes_on_with_its_own_payment()
     assert_eq!(reserve.submit(second, patience).await, Ok(Reserved::Held));
     db.close().await;
     database.remove().await;
-}
-
-/// Somebody else's lock on the product's stock.
-async fn hold(db: &Db, product: ProductId) -> Transaction<'static, MySql> {
-    let mut holding = db.pool().begin().await.expect("a transaction");
-    sqlx::query("select available from stock where product_id = ? for update")
-        .bind(product)
-        .execute(&mut *holding)
-        .await
-        .expect("the row is free");
-    holding
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! Lock order: orders by ascending id, then their payments, stock, carts. What is written is decided on the
 //! status that is read under the lock, so a late or repeated outcome changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -107,9 +107,9 @@ impl Unit for Settle {
             .collect();
         let at = members.iter().map(|report| report.at).max().unwrap_or_default();
         let put_off = apply(tx, self.holder, &cases, at, locks).await?;
-        let written = |id: &OrderId| cases.iter().any(|case| case.order.id == *id);
+        let decided: BTreeSet<OrderId> = cases.iter().map(|case| case.order.id).collect();
         let unwritten: Vec<OrderId> =
-            first.keys().filter(|id| !written(id)).chain(&put_off).copied().collect();
+            first.keys().filter(|id| !decided.contains(id)).chain(&put_off).copied().collect();
         if !unwritten.is_empty() {
             payment::store::give_back(tx, self.holder.owner, &unwritten, PUT_OFF).await?;
         }

@@ -58,7 +58,7 @@ pub struct Caller {
 }
 
 /// How a client logs in, and when it has to do so again.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Account {
     email: String,
     password: String,

@@ -14,6 +14,7 @@ use crate::stage::Plan;
 const SHORT_HOLE: Duration = Duration::from_secs(12);
 const LONG_HOLE: Duration = Duration::from_secs(90);
 const SLOW: Duration = Duration::from_secs(3);
+const TAKES_EFFECT_WITHIN: Duration = Duration::from_secs(30);
 const DIRECTIONS: [Direction; 3] = [Direction::ToServer, Direction::ToClient, Direction::Both];
 
 pub(super) fn all() -> Vec<Scenario> {
@@ -53,8 +54,6 @@ pub(super) fn all() -> Vec<Scenario> {
     ];
     all.into_iter().map(|scenario| Scenario { plan, ..scenario }).collect()
 }
-
-const TAKES_EFFECT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Some process's way to some server.
 fn some_link<'a>(scene: &'a mut Scene<'_>) -> &'a Proxy {

@@ -11,8 +11,7 @@ use serde::Serialize;
 use sqlx::MySqlConnection;
 
 use super::Wish;
-use crate::db::batch::{self};
-use crate::db::{Error, Result, Tx, wake};
+use crate::db::{Error, Result, Tx, batch, wake};
 use crate::id::OrderId;
 use crate::trace::RequestId;
 

@@ -28,7 +28,7 @@ async fn asked(db: &Db) -> OrderId {
 async fn a_cancellation_is_decided_once_and_woken_until_then() {
     with_database(async |db| {
         let ids = [asked(&db).await, asked(&db).await, asked(&db).await];
-        let (mut one, _two) = (db.connect().await.unwrap(), db.connect().await.unwrap());
+        let mut one = db.connect().await.unwrap();
         let mut tx = one.begin().await.unwrap();
         assert_eq!(store::due(&mut tx, 10).await.unwrap().len(), 3);
         assert!(store::due(&mut tx, 10).await.unwrap().is_empty(), "their wake-ups were moved on");

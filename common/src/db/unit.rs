@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sqlx::{Connection as _, MySqlConnection};
+use tracing::Instrument as _;
 
 use super::{Db, Error, Result, Trouble, Tx, within};
 use crate::log::chain;
@@ -14,9 +15,18 @@ const TRIES: u32 = 5;
 /// As for a batch: what takes longer loses its connection.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// Begins the work, which goes on whether or not the caller waits for its answer.
+fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> impl Future<Output = Result<T>> {
+    #[expect(clippy::disallowed_methods, reason = "a database future is never cancelled")]
+    let working = tokio::spawn(work.in_current_span());
+    async { working.await.map_err(|_| Error::Panicked)? }
+}
+
 impl Db {
     /// Runs the unit in a transaction and commits it; deadlocks, lock waits and lost connections run the
-    /// whole unit again, up to five times. The unit must answer from what it reads, because a commit
+    /// whole unit again, up to five times of ten seconds each. The unit must answer from what it reads, because a commit
     /// whose answer was lost is run again too.
     ///
     /// The work goes on when the caller stops waiting (a client that hung up): a statement that is
@@ -27,13 +37,7 @@ impl Db {
         F: for<'a> Fn(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T>> + Send + Sync + 'static,
     {
         let db = self.clone();
-        let span = tracing::Span::current();
-        #[expect(clippy::disallowed_methods, reason = "a database future is never cancelled")]
-        let working = tokio::spawn(tracing::Instrument::instrument(
-            async move { db.write_with_retries(&unit).await },
-            span,
-        ));
-        working.await.map_err(|_| Error::Panicked)?
+        to_its_end(async move { db.write_with_retries(&unit).await }).await
     }
 
     async fn write_with_retries<T, F>(&self, unit: &F) -> Result<T>
@@ -104,20 +108,15 @@ impl Db {
         F: for<'a> Fn(&'a mut MySqlConnection) -> BoxFuture<'a, Result<T>> + Send + Sync + 'static,
     {
         let db = self.clone();
-        let span = tracing::Span::current();
-        #[expect(clippy::disallowed_methods, reason = "a database future is never cancelled")]
-        let working = tokio::spawn(tracing::Instrument::instrument(
-            async move {
-                match db.read_once(&reading).await {
-                    Err(error) if error.connection_is_lost() && !error.is_late() => {
-                        db.read_once(&reading).await
-                    }
-                    settled => settled,
+        let working = async move {
+            match db.read_once(&reading).await {
+                Err(error) if error.connection_is_lost() && !error.is_late() => {
+                    db.read_once(&reading).await
                 }
-            },
-            span,
-        ));
-        working.await.map_err(|_| Error::Panicked)?
+                settled => settled,
+            }
+        };
+        to_its_end(working).await
     }
 
     async fn read_once<T, F>(&self, reading: &F) -> Result<T>

@@ -80,11 +80,7 @@ impl<U: Unit> Lane<U> {
                     }
                     parts.push(Part { tickets: deferred, is_unknown: false });
                 }
-                Err(Outcome::Refused(refused)) => {
-                    for ticket in part.tickets {
-                        ticket.answer(Err(refused));
-                    }
-                }
+                Err(Outcome::GaveUp) => part.refuse(),
                 Err(Outcome::Permanent(error)) if part.tickets.len() == 1 => {
                     for ticket in part.tickets {
                         let answer = self.fail_alone(&ticket.member, &error).await;
@@ -121,7 +117,7 @@ impl<U: Unit> Lane<U> {
             part.is_unknown |= error.commit_is_unknown();
             if part.is_unknown && !U::RERUN_UNKNOWN {
                 tracing::warn!(unit = U::NAME, error = %chain(&error), "the outcome of a batch is unknown");
-                return Err(Outcome::Refused(Refused::OutcomeUnknown));
+                return Err(Outcome::GaveUp);
             }
             match error.trouble() {
                 Trouble::Permanent => return Err(Outcome::Permanent(error)),
@@ -134,7 +130,7 @@ impl<U: Unit> Lane<U> {
             }
             if Instant::now() >= give_up {
                 tracing::warn!(unit = U::NAME, members = part.tickets.len(), error = %chain(&error), "gave up on a batch");
-                return Err(Outcome::Refused(part.refusal()));
+                return Err(Outcome::GaveUp);
             }
             if part.tickets.len() > 1 && (lost >= LOST || is_late) {
                 return Err(Outcome::TooLarge);
@@ -239,12 +235,8 @@ impl<U: Unit> Part<U> {
         [Self { tickets: second, is_unknown: self.is_unknown }, self]
     }
 
-    fn refusal(&self) -> Refused {
-        if self.is_unknown { Refused::OutcomeUnknown } else { Refused::Unavailable }
-    }
-
     fn refuse(self) {
-        let refused = self.refusal();
+        let refused = if self.is_unknown { Refused::OutcomeUnknown } else { Refused::Unavailable };
         for ticket in self.tickets {
             ticket.answer(Err(refused));
         }
@@ -254,5 +246,5 @@ impl<U: Unit> Part<U> {
 enum Outcome {
     Permanent(Error),
     TooLarge,
-    Refused(Refused),
+    GaveUp,
 }
