@@ -175,3 +175,30 @@ impl Readiness for WorkerHealth {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    fn with(options: &[&str]) -> RunArgs {
+        let servers = ["worker", "--database-url", "mysql://db/shop", "--amqp-url", "amqp://mq"];
+        Line::try_parse_from([&servers, options].concat()).unwrap().run
+    }
+
+    #[test]
+    fn every_charge_and_two_rounds_of_batches_are_fetched_at_once_at_most_all_that_a_broker_takes()
+    {
+        let args = with(&["--charges", "10", "--lanes", "3", "--batch", "20"]);
+        assert_eq!(prefetch(&args), 130);
+        let largest = with(&["--charges", "4096", "--lanes", "64", "--batch", "1000"]);
+        assert_eq!(prefetch(&largest), u16::MAX);
+    }
+}

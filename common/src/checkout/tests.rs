@@ -188,6 +188,26 @@ async fn carts_of_1500_lines_of_several_buyers_are_accepted_at_once() {
 }
 
 #[tokio::test]
+async fn a_request_id_that_nobody_can_read_stops_no_sweep() {
+    with_database(async |db| {
+        let mug = product(&db, "Mug", 500, 50).await;
+        let door = door(&db);
+        for _ in 0..2 {
+            let user = buyer(&db).await;
+            fill(&db, user, &[(mug, 1)]).await;
+            accepted(&submit(&door, ask(user, None)).await).unwrap();
+        }
+        let mut conn = db.connect().await.unwrap();
+        let spoil = "update checkouts set request_id = 'by hand' order by order_id limit 1";
+        sqlx::query(spoil).execute(&mut conn).await.unwrap();
+        assert_eq!(store::wake_all_unfinished(&mut conn).await.unwrap(), 2);
+        let mut tx = conn.begin().await.unwrap();
+        assert_eq!(store::due(&mut tx, 10).await.unwrap().len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_checkout_is_locked_consumed_put_off_and_woken() {
     with_database(async |db| {
         let mug = product(&db, "Mug", 500, 50).await;

@@ -11,6 +11,11 @@ const MISSING: &str = "DATABASE_URL is not set: run the tests with `cargo xtask 
 
 /// Runs the test in an empty, migrated database `omtest_<random>`, which it drops whatever happens.
 pub(crate) async fn with_database<T>(test: impl AsyncFnOnce(Db) -> T) -> T {
+    with_pool_of(10, test).await
+}
+
+/// As [`with_database`], with so many connections in the pool.
+pub(crate) async fn with_pool_of<T>(connections: u32, test: impl AsyncFnOnce(Db) -> T) -> T {
     #[expect(clippy::disallowed_methods, reason = "a test's servers are named by the environment")]
     let server = std::env::var("DATABASE_URL").expect(MISSING);
     let name = format!("omtest_{}", OrderId::mint().hex());
@@ -19,7 +24,7 @@ pub(crate) async fn with_database<T>(test: impl AsyncFnOnce(Db) -> T) -> T {
     let mut admin = admin.connect().await.expect("the server answers");
     let run = |sql: String| sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
     run(format!("create database {name} character set utf8mb4")).execute(&mut admin).await.unwrap();
-    let db = Db::new(&format!("{server_part}/{name}"), 10).unwrap();
+    let db = Db::new(&format!("{server_part}/{name}"), connections).unwrap();
     migrate(&db).await.unwrap();
     let outcome = AssertUnwindSafe(test(db.clone())).catch_unwind().await;
     db.close().await;

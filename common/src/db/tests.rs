@@ -2,8 +2,8 @@
 
 use sqlx::MySqlConnection;
 
-use super::Result;
-use super::scratch::with_database;
+use super::scratch::{with_database, with_pool_of};
+use super::{Error, Result};
 
 async fn variable(conn: &mut MySqlConnection, names: &'static str) -> String {
     let shown: (String, String) = sqlx::query_as(names).fetch_one(conn).await.unwrap();
@@ -58,6 +58,21 @@ async fn a_reading_on_a_connection_that_was_lost_is_done_on_another() {
         let kill = sqlx::AssertSqlSafe(format!("kill {first}"));
         sqlx::raw_sql(kill).execute(&mut stranger).await.unwrap();
         assert_ne!(id().await.unwrap(), first);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reading_that_is_never_answered_gives_its_connection_up() {
+    with_pool_of(1, async |db| {
+        let silent = db.read(|conn| {
+            Box::pin(async {
+                sqlx::raw_sql("do sleep(60)").execute(conn).await?;
+                Ok(())
+            })
+        });
+        assert!(matches!(silent.await, Err(Error::TimedOut)));
+        db.read(|conn| Box::pin(connection_id(conn))).await.unwrap();
     })
     .await;
 }

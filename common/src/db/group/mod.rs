@@ -29,8 +29,6 @@ use intake::{Intake, Ticket};
 mod intake;
 mod lane;
 #[cfg(test)]
-mod taken_tests;
-#[cfg(test)]
 mod tests;
 
 /// What one transaction does for the members of a batch.

@@ -11,6 +11,7 @@ use super::*;
 use script::{Deed, Door, Script, Told, counted, limits, touch, with_tables};
 
 mod script;
+mod taken;
 
 #[tokio::test]
 async fn each_member_gets_its_own_answer_and_batches_keep_their_limit() {
