@@ -8,6 +8,7 @@ use std::time::Duration;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties};
 
+use super::dial::dial;
 use super::error::{Error, Result, within};
 use super::topology::Queue;
 use crate::log::without_password;
@@ -17,6 +18,8 @@ const STEP: Duration = Duration::from_secs(5);
 const CLOSE: Duration = Duration::from_secs(2);
 /// Death is noticed within twice this; the library's default would take two minutes.
 const HEARTBEAT_SECONDS: u16 = 10;
+/// The library keeps 64 frames of the largest size for each connection; no message of ours fills one of these.
+const FRAME_BYTES: u32 = 32 * 1024;
 /// A connection that lived this long was a success: the next wait starts small again.
 pub(super) const SETTLED: Duration = Duration::from_secs(5);
 const MAX_PREFIX: usize = 100;
@@ -34,6 +37,7 @@ impl Broker {
     pub fn new(url: &str, prefix: &str) -> Result<Self> {
         let mut uri: AMQPUri = url.parse().map_err(Error::Settings)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+        uri.query.frame_max.get_or_insert(FRAME_BYTES);
         let fits = prefix.len() <= MAX_PREFIX && prefix.bytes().all(|byte| byte.is_ascii_graphic());
         if !fits {
             return Err(Error::Settings(format!(
@@ -52,8 +56,8 @@ impl Broker {
     pub(super) async fn connect(&self, name: &str) -> Result<Connection> {
         let properties = ConnectionProperties::default()
             .with_connection_name(format!("ordermill {name} {}", std::process::id()).into());
-        let connecting = Connection::connect_uri(AMQPUri::clone(&self.uri), properties);
-        within(CONNECT, "connect to the broker", connecting).await
+        let dialing = Box::pin(dial(AMQPUri::clone(&self.uri), properties));
+        within(CONNECT, "connect to the broker", dialing).await
     }
 }
 

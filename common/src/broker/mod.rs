@@ -20,6 +20,7 @@ mod channels;
 mod connection;
 mod consumer;
 mod death;
+mod dial;
 mod envelope;
 mod error;
 mod link;

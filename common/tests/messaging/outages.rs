@@ -3,9 +3,10 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use ordermill_common::broker::{ConsumerConfig, Queue};
+use ordermill_common::broker::{Broker, ConsumerConfig, Queue, declare};
 use ordermill_common::id::OwnerId;
 use ordermill_common::outbox::{LEASE, OutboxRow, RelayConfig, RelayHandle};
+use tokio::net::TcpListener;
 use xtask::progress::Progress;
 use xtask::servers::Servers;
 
@@ -111,4 +112,40 @@ async fn a_killed_broker_comes_back_and_nothing_accepted_is_lost() {
 
 fn lock(servers: &Mutex<Servers>) -> MutexGuard<'_, Servers> {
     servers.lock().unwrap()
+}
+
+/// Attempts in vain, each until it fails or until nobody waits any more; then everything that they started has
+/// to end. A test has a runtime of its own, so its tasks are all counted here.
+async fn leaves_nothing_behind(address: &str) {
+    let broker = Broker::new(&format!("amqp://guest:guest@{address}/%2f"), "nobody.").unwrap();
+    let tasks = tokio::runtime::Handle::current().metrics();
+    let before = tasks.num_alive_tasks();
+    for _ in 0..20 {
+        let attempt = tokio::time::timeout(Duration::from_millis(100), declare(&broker)).await;
+        assert!(!matches!(attempt, Ok(Ok(()))), "there is no broker");
+    }
+    until(10, "all of it has ended", async || tasks.num_alive_tasks() <= before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connecting_in_vain_leaves_nothing_behind() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let refusing = port.local_addr().unwrap().to_string();
+    drop(port);
+    leaves_nothing_behind(&refusing).await;
+
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = port.local_addr().unwrap().to_string();
+    // The system answers for a port that nobody takes connections from.
+    leaves_nothing_behind(&silent).await;
+
+    let closing = async {
+        while let Ok((caller, _)) = port.accept().await {
+            drop(caller);
+        }
+    };
+    tokio::select! {
+        () = leaves_nothing_behind(&silent) => {}
+        () = closing => {}
+    }
 }
