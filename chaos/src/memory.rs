@@ -1,4 +1,8 @@
 //! The memory of the processes that live long: it must not grow once it has settled.
+//!
+//! A process holds now more and now less, by the megabyte, as its connections come and go and as the allocator
+//! keeps what was freed. So the lowest of each five minutes is looked at, and a growth counts when it is larger
+//! than what chance alone makes of such numbers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,8 +15,12 @@ use crate::stage::{Member, Stage};
 const SETTLING: Duration = Duration::from_mins(10);
 /// Of a shorter time nothing can be said.
 const SHORTEST: Duration = Duration::from_mins(20);
+/// Of which the lowest look counts.
+const WINDOW: Duration = Duration::from_mins(5);
 /// Hundredths an hour.
 const LIMIT: f64 = 2.0;
+/// Within so many standard errors of what was measured lies what is.
+const ERRORS: f64 = 2.0;
 const HOUR: f64 = 3600.0;
 
 /// What each process held, look after look.
@@ -37,6 +45,8 @@ pub struct Growth {
     kib: f64,
     /// Hundredths of that, an hour.
     percent: f64,
+    /// How far from it the truth may be.
+    margin: f64,
 }
 
 impl Memory {
@@ -55,34 +65,48 @@ impl Memory {
             let settled = looks.first()?.0 + SETTLING.as_secs_f64();
             let looks: Vec<_> = looks.iter().copied().filter(|look| look.0 >= settled).collect();
             let long = looks.last()?.0 - looks.first()?.0 >= SHORTEST.as_secs_f64();
-            long.then(|| Growth::of(name.clone(), &looks))
+            long.then(|| Growth::of(name.clone(), &floors(&looks)))
         };
         self.lives.iter().filter_map(grown).collect()
     }
+}
+
+/// The lowest look of each window.
+fn floors(looks: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let began = looks.first().map_or(0.0, |look| look.0);
+    let same = |a: &(f64, f64), b: &(f64, f64)| {
+        let window = |look: &(f64, f64)| ((look.0 - began) / WINDOW.as_secs_f64()).floor();
+        window(a).total_cmp(&window(b)).is_eq()
+    };
+    let lowest = |looks: &[(f64, f64)]| looks.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+    looks.chunk_by(same).filter_map(lowest).collect()
 }
 
 impl Growth {
     /// The straight line with the least squares.
     fn of(name: String, looks: &[(f64, f64)]) -> Self {
         let count = f64::from(u32::try_from(looks.len()).unwrap_or(u32::MAX));
-        let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / count;
-        let time = mean(&mut looks.iter().map(|look| look.0));
-        let kib = mean(&mut looks.iter().map(|look| look.1));
-        let with = mean(&mut looks.iter().map(|look| (look.0 - time) * (look.1 - kib)));
-        let along = mean(&mut looks.iter().map(|look| (look.0 - time).powi(2)));
-        Self { name, kib, percent: 100.0 * HOUR * with / along / kib }
+        let sum = |of: &dyn Fn(&(f64, f64)) -> f64| looks.iter().map(of).sum::<f64>();
+        let (time, kib) = (sum(&|look| look.0) / count, sum(&|look| look.1) / count);
+        let spread = sum(&|look| (look.0 - time).powi(2));
+        let slope = sum(&|look| (look.0 - time) * (look.1 - kib)) / spread;
+        let off = sum(&|look| (look.1 - kib - slope * (look.0 - time)).powi(2));
+        let error = (off / (count - 2.0).max(1.0) / spread).sqrt();
+        let percent = |slope: f64| 100.0 * HOUR * slope / kib;
+        Self { name, kib, percent: percent(slope), margin: percent(ERRORS * error) }
     }
 
     /// What is wrong with it, if anything is.
     pub fn violation(&self) -> Option<String> {
-        (self.percent > LIMIT).then(|| format!("MEMORY: {self}"))
+        (self.percent - self.margin > LIMIT).then(|| format!("MEMORY: {self}"))
     }
 }
 
 impl fmt::Display for Growth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, kib, percent } = self;
-        write!(f, "{name} holds {:.1} MiB and grows by {percent:.1} % an hour", kib / 1024.0)
+        let Self { name, kib, percent, margin } = self;
+        let mib = kib / 1024.0;
+        write!(f, "{name} holds {mib:.1} MiB and grows by {percent:.1} ± {margin:.1} % an hour")
     }
 }
 
@@ -107,13 +131,25 @@ mod tests {
         (0..count).map(|minute| f64::from(minute) * 60.0)
     }
 
+    /// Now more and now less, without end.
+    fn unrest(at: f64) -> f64 {
+        1_500.0 * (at / 97.0).sin() + 700.0 * (at / 31.0).cos()
+    }
+
     #[test]
     fn what_grows_for_ever_is_told_from_what_has_settled() {
-        let settled = memory(minutes(60).map(|at| (at, if at < 600.0 { at } else { 20_000.0 })));
+        let settled = memory(minutes(60).map(|at| {
+            let kib = if at < 600.0 { at } else { 20_000.0 };
+            (at, kib + unrest(at))
+        }));
         assert_eq!(settled.growths()[0].violation(), None);
-        let leaking = memory(minutes(60).map(|at| (at, 20_000.0 + at / 3600.0 * 1_000.0)));
+        let leaking =
+            memory(minutes(60).map(|at| (at, 20_000.0 + at / 3600.0 * 8_000.0 + unrest(at))));
         let words = leaking.growths()[0].violation().unwrap_or_default();
-        assert!(words.contains("worker-1") && words.contains("4.9 % an hour"), "{words}");
+        assert!(words.contains("worker-1"), "{words}");
+        let slowly = memory(minutes(60).map(|at| (at, 20_000.0 + at / 3600.0 * 1_000.0)));
+        let words = slowly.growths()[0].violation().unwrap_or_default();
+        assert!(words.contains("± 0.0 % an hour"), "{words}");
     }
 
     #[test]

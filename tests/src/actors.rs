@@ -6,8 +6,8 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::facts::until;
 use crate::shop::eur;
+use ordermill_scratch::until;
 
 /// The way to the API; it follows when the API moves to another port.
 #[derive(Debug, Clone)]

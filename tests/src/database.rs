@@ -1,86 +1,22 @@
-//! A database of a test's own on the given server, gone when it is dropped.
-
-use std::str::FromStr as _;
+//! A database with the shop's schema, of a story's own.
 
 use ordermill_common::db::{self, Db};
-use sqlx::Connection as _;
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 
-/// Reads the server's address, or fails the test with what to do.
-pub fn server(variable: &str) -> String {
-    #[expect(clippy::disallowed_methods, reason = "the tests' configuration is their environment")]
-    std::env::var(variable)
-        .unwrap_or_else(|_| panic!("{variable} is not set; run the tests with `cargo xtask test`"))
+pub use ordermill_scratch::{Database, fresh_name, server};
+
+/// A migrated one on the tests' server.
+pub async fn migrated(name: &str) -> Database {
+    migrated_on(server("DATABASE_URL"), name).await
 }
 
-/// A name that no other test's database or queue prefix has.
-pub fn fresh_name() -> String {
-    #[expect(clippy::disallowed_methods, reason = "a name that no other test has")]
-    let random = uuid::Uuid::new_v4().simple().to_string();
-    format!("omtest_{}", &random[..12])
+/// A migrated one on the server of this URL.
+pub async fn migrated_on(server: String, name: &str) -> Database {
+    let database = Database::create_on(server, name).await;
+    db::migrate(&door_to(&database)).await.expect("cannot migrate");
+    database
 }
 
-/// A migrated database of its own.
-#[derive(Debug)]
-pub struct Database {
-    server: String,
-    name: String,
-}
-
-impl Database {
-    /// Creates and migrates it on the tests' server.
-    pub async fn create(name: &str) -> Self {
-        Self::create_on(server("DATABASE_URL"), name).await
-    }
-
-    /// Creates and migrates it on the server of this URL.
-    pub async fn create_on(server: String, name: &str) -> Self {
-        run(&server, format!("create database {name}")).await.expect("cannot create a database");
-        let database = Self { server, name: name.to_owned() };
-        db::migrate(&database.db()).await.expect("cannot migrate");
-        database
-    }
-
-    /// Its URL.
-    pub fn url(&self) -> String {
-        let (place, options) = self.server.split_once('?').unwrap_or((&self.server, ""));
-        let end = place.rfind('/').filter(|at| *at > "mysql://".len()).unwrap_or(place.len());
-        let options = if options.is_empty() { String::new() } else { format!("?{options}") };
-        format!("{}/{}{options}", &place[..end], self.name)
-    }
-
-    /// A door to it.
-    pub fn db(&self) -> Db {
-        Db::new(&self.url(), 4).expect("the URL was used before")
-    }
-
-    /// Drops it now.
-    pub async fn remove(self) {
-        // `Drop` does the work, on a thread of its own.
-        tokio::task::spawn_blocking(move || drop(self)).await.expect("dropping does not panic");
-    }
-}
-
-impl Drop for Database {
-    /// On a thread of its own, because a failing test drops it outside any runtime.
-    fn drop(&mut self) {
-        let (server, name) = (self.server.clone(), self.name.clone());
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            // A failing test may still hold a transaction open: leave the database rather than wait.
-            let drop = format!("set lock_wait_timeout = 10; drop database if exists {name}");
-            runtime.block_on(run(&server, drop))?;
-            anyhow::Ok(())
-        });
-        if !matches!(dropping.join(), Ok(Ok(()))) {
-            eprintln!("the database {} was left behind", self.name);
-        }
-    }
-}
-
-async fn run(server: &str, statement: String) -> sqlx::Result<()> {
-    let options = MySqlConnectOptions::from_str(server)?;
-    let mut conn = MySqlConnection::connect_with(&options).await?;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut conn).await?;
-    conn.close().await
+/// A door to it.
+pub fn door_to(database: &Database) -> Db {
+    Db::new(&database.url(), 4).expect("the URL was used before")
 }

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::actors::Http;
-use crate::facts::until;
 use crate::shop::ShopPlan;
 use crate::staff::{Staff, address};
+use ordermill_scratch::until;
 
 /// The mock gateway's process, its ledger and its port.
 #[derive(Debug)]

@@ -9,14 +9,13 @@
 
 pub mod actors;
 pub mod database;
-pub mod facts;
 pub mod gateway;
 pub mod own_database;
 pub mod shop;
 pub mod staff;
 
 pub use actors::{Admin, Answer, Buyer};
-pub use facts::until;
 pub use gateway::Gateway;
+pub use ordermill_scratch::until;
 pub use own_database::OwnDatabase;
 pub use shop::{Shop, ShopPlan};

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::actors::{Admin, Buyer, Http};
-use crate::database::{Database, fresh_name, server};
-use crate::facts::until;
+use crate::database::{Database, door_to, fresh_name, migrated_on, server};
 use crate::gateway;
 use crate::staff::{Staff, address};
+use ordermill_scratch::until;
 
 /// How a shop is set up.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ impl Shop {
         let folder =
             tempfile::Builder::new().prefix("ordermill-test-").tempdir().expect("a folder");
         let database_server = plan.database_server.unwrap_or_else(|| server("DATABASE_URL"));
-        let database = Database::create_on(database_server, &name).await;
+        let database = migrated_on(database_server, &name).await;
         let amqp_url = plan.amqp_url.unwrap_or_else(|| server("AMQP_URL"));
         let mut settings = settings(&database, &amqp_url, &name, folder.path());
         settings.extend(plan.settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -200,7 +200,7 @@ impl Shop {
 
     /// A door to the shop's database.
     pub fn db(&self) -> Db {
-        self.database.db()
+        door_to(&self.database)
     }
 
     /// A door to the shop's queues.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use crate::facts::until;
+use ordermill_scratch::until;
 
 /// A running process of the shop; killed when dropped.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use ordermill_common::broker::{ChannelPool, Envelope, Kind};
 use ordermill_common::id::MessageId;
 use ordermill_common::trace::RequestId;
 use ordermill_tests::actors::text;
-use ordermill_tests::database::{Database, fresh_name};
+use ordermill_tests::database::{Database, door_to, fresh_name, migrated_on};
 use ordermill_tests::shop::settings;
 use ordermill_tests::staff::Staff;
 use ordermill_tests::{Answer, Buyer, OwnDatabase, Shop, ShopPlan, until};
@@ -187,13 +187,13 @@ struct Site {
 impl Site {
     async fn on(server: &OwnDatabase) -> Self {
         let folder = TempDir::with_prefix("ordermill-test-").expect("a folder");
-        let database = Database::create_on(server.url(), &fresh_name()).await;
+        let database = migrated_on(server.url(), &fresh_name()).await;
         let settings = settings(&database, &nowhere(), "omtest_unsafe", folder.path());
         Self { database, settings, folder }
     }
 
     async fn change(&self, statement: &'static str) {
-        let mut conn = self.database.db().connect().await.expect("the server answers");
+        let mut conn = door_to(&self.database).connect().await.expect("the server answers");
         sqlx::raw_sql(statement).execute(&mut conn).await.expect("the statement is right");
     }
 
@@ -227,7 +227,7 @@ async fn neither_program_starts_on_a_database_that_would_lose_orders_unless_allo
         OwnDatabase::start(&["--log-bin=binlog", "--sync-binlog=1", "--binlog-format=ROW"]);
     let site = Site::on(&server).await;
     let version: String = sqlx::query_scalar("select cast(@@version as char)")
-        .fetch_one(site.database.db().pool())
+        .fetch_one(door_to(&site.database).pool())
         .await
         .expect("the server answers");
     let known = if version.contains("MariaDB") { &WRONG[..] } else { &WRONG[..4] };

@@ -1,7 +1,7 @@
 //! What a worker says of itself to whoever runs it.
 
 use ordermill_common::broker::{Broker, delete_topology};
-use ordermill_tests::database::{Database, fresh_name, server};
+use ordermill_tests::database::{Database, fresh_name, migrated, server};
 use ordermill_tests::shop::settings;
 use ordermill_tests::staff::{Staff, address};
 use ordermill_tests::until;
@@ -44,7 +44,7 @@ impl Asked {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_without_a_broker_lives_is_not_ready_and_says_why() {
     let name = fresh_name();
-    let database = Database::create(&name).await;
+    let database = migrated(&name).await;
     let asked = Asked::start(&database, &nowhere(), &name).await;
 
     assert_eq!(asked.get("/livez").await, (200, "ok\n".to_owned()));
@@ -64,7 +64,7 @@ async fn a_worker_without_a_broker_lives_is_not_ready_and_says_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_with_both_servers_is_ready_until_it_is_told_to_stop() {
     let name = fresh_name();
-    let database = Database::create(&name).await;
+    let database = migrated(&name).await;
     let asked = Asked::start(&database, &server("AMQP_URL"), &name).await;
 
     until("it is ready", || async { (asked.get("/readyz").await.0 == 200).then_some(()) }).await;

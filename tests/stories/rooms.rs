@@ -11,7 +11,7 @@ use ordermill_common::db::{Db, batch};
 use ordermill_common::id::{OrderId, OwnerId, PaymentId, ProductId, UserId};
 use ordermill_common::order::Status;
 use ordermill_common::outbox::{Relay, RelayConfig};
-use ordermill_tests::database::{Database, fresh_name};
+use ordermill_tests::database::{door_to, fresh_name, migrated};
 use ordermill_tests::until;
 use ordermill_worker::decide::CallOutcome;
 use ordermill_worker::reserve::{Reserve, Reserved, Wake};
@@ -86,8 +86,8 @@ fn reserve(db: &Db) -> GroupCommit<Reserve> {
 
 #[tokio::test]
 async fn who_was_accepted_first_is_served_first_whoever_leads_the_batch() {
-    let database = Database::create(&fresh_name()).await;
-    let db = database.db();
+    let database = migrated(&fresh_name()).await;
+    let db = door_to(&database);
     let mug = shelved(&db, 1).await;
     // The ids are in one order, the times of acceptance in the other.
     let (late, early) = (accepted(&db, mug, 1).await, accepted(&db, mug, 9).await);
@@ -107,8 +107,8 @@ async fn who_was_accepted_first_is_served_first_whoever_leads_the_batch() {
 
 #[tokio::test]
 async fn a_reserve_whose_commit_was_not_confirmed_goes_on_with_its_own_payment() {
-    let database = Database::create(&fresh_name()).await;
-    let db = database.db();
+    let database = migrated(&fresh_name()).await;
+    let db = door_to(&database);
     let mug = shelved(&db, 5).await;
     let order_id = accepted(&db, mug, 1).await;
     let reserve = reserve(&db);
@@ -129,8 +129,8 @@ async fn a_reserve_whose_commit_was_not_confirmed_goes_on_with_its_own_payment()
 
 #[tokio::test]
 async fn a_verdict_that_a_held_row_keeps_from_being_written_is_asked_for_again_soon() {
-    let database = Database::create(&fresh_name()).await;
-    let db = database.db();
+    let database = migrated(&fresh_name()).await;
+    let db = door_to(&database);
     let mug = shelved(&db, 5).await;
     let order_id = accepted(&db, mug, 1).await;
     let holder = holder();
@@ -191,8 +191,8 @@ async fn backlog(db: &Db) {
 
 #[tokio::test]
 async fn a_backlog_is_woken_at_two_thousand_rows_a_second_and_each_row_once() {
-    let database = Database::create(&fresh_name()).await;
-    let db = database.db();
+    let database = migrated(&fresh_name()).await;
+    let db = door_to(&database);
     backlog(&db).await;
     let (owner, shutdown, tasks) = (OwnerId::mint(), CancellationToken::new(), TaskTracker::new());
     let broker = Broker::new(&nowhere(), "nobody.").expect("the URL is right");

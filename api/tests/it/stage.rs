@@ -10,12 +10,12 @@ use ordermill_api::state::AppState;
 use ordermill_api::token::Bearer;
 use ordermill_common::clock;
 use ordermill_common::db::{self, Db};
-use ordermill_common::id::{OwnerId, UserId};
+use ordermill_common::id::UserId;
 use ordermill_common::ops::Patience;
 use ordermill_common::user::{self, Email, NewUser, Password, Registered, Role};
+use ordermill_scratch::{Database, within};
 use reqwest::{Client, Method, RequestBuilder, header};
 use serde_json::{Value, json};
-use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -28,26 +28,11 @@ pub(crate) const PASSWORD: &str = "correct-horse-battery";
 /// Nobody listens there.
 pub(crate) const NOWHERE: &str = "127.0.0.1:1";
 
-#[expect(clippy::disallowed_methods, reason = "a test's only configuration")]
-pub(crate) fn database_url() -> String {
-    std::env::var("DATABASE_URL").expect("DATABASE_URL is not set; run `cargo xtask test`")
-}
-
-/// Runs the story with the URL of an empty database, and drops that whatever becomes of the story.
+/// Runs the story with the URL of an empty database, which is dropped whatever becomes of the story.
 pub(crate) async fn with_database(story: impl AsyncFnOnce(String)) {
-    let server_url = database_url();
-    let name = format!("omtest_{}", OwnerId::mint().hex());
-    let (server_part, _) = server_url.rsplit_once('/').expect("a URL with a path");
-    run(&server_url, format!("create database {name}")).await;
-    let outcome = AssertUnwindSafe(story(format!("{server_part}/{name}"))).catch_unwind().await;
-    run(&server_url, format!("drop database {name}")).await;
-    outcome.unwrap_or_else(|panic| resume_unwind(panic));
-}
-
-async fn run(url: &str, sql: String) {
-    let db = Db::new(url, 1).expect("DATABASE_URL is a URL");
-    let mut conn = db.connect().await.expect("the server of DATABASE_URL answers");
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut conn).await.expect("databases can be made");
+    let database = Database::create().await;
+    story(database.url()).await;
+    database.remove().await;
 }
 
 /// The arguments of a server that everything but the database is far from.
@@ -190,13 +175,9 @@ impl Shop {
     }
 }
 
-/// Asks again until it is so, for at most 20 seconds.
-pub(crate) async fn until(what: &str, mut fact: impl AsyncFnMut() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !fact().await {
-        assert!(std::time::Instant::now() < deadline, "never: {what}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+/// Waits until it is so, for at most 20 seconds.
+pub(crate) async fn until(what: &str, fact: impl AsyncFnMut() -> bool) {
+    within(20, what, fact).await;
 }
 
 /// A request in the making.

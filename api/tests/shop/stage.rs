@@ -15,11 +15,11 @@ use ordermill_common::order::Status;
 use ordermill_common::order::store::{self, Change, NewOrder};
 use ordermill_common::user::{Email, NewUser, Password, Registered, Role, register};
 use ordermill_common::{checkout, clock};
+use ordermill_scratch::Database;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-const MISSING: &str = "DATABASE_URL is not set: run the tests with `cargo xtask test`";
 const KEYS: &str = "test:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 /// An API that answers, and its database.
@@ -71,17 +71,8 @@ impl Answer {
 
 /// Opens a shop for the test and closes it, whatever happens.
 pub(crate) async fn with_shop(test: impl AsyncFnOnce(&Shop)) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' servers are named by the environment"
-    )]
-    let server = std::env::var("DATABASE_URL").expect(MISSING);
-    let name = format!("omtest_{}", OrderId::mint().hex());
-    let (place, _) = server.rsplit_once('/').expect("the URL names a database");
-    let url = format!("{place}/{name}");
-    let admin = Db::new(&server, 1).expect("the URL reads");
-    let run = |sql: String| sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
-    run(format!("create database {name}")).execute(admin.pool()).await.expect("a new database");
+    let database = Database::create().await;
+    let url = database.url();
     let db = Db::new(&url, 4).expect("the URL reads");
     migrate(&db).await.expect("the schema is laid");
     let draining = CancellationToken::new();
@@ -92,7 +83,7 @@ pub(crate) async fn with_shop(test: impl AsyncFnOnce(&Shop)) {
     draining.cancel();
     running.await.expect("it does not panic").expect("it drains");
     db.close().await;
-    run(format!("drop database {name}")).execute(admin.pool()).await.expect("it is dropped");
+    database.remove().await;
     if let Err(panic) = outcome {
         std::panic::resume_unwind(panic);
     }

@@ -3,24 +3,18 @@
 use std::net::SocketAddr;
 
 use ordermill_chaos::proxy::{MYSQL_COMMIT, Proxy};
+use ordermill_scratch::{server, within};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection};
 
-use crate::echo::until;
-
-#[expect(clippy::disallowed_methods, reason = "tests are told where the servers are")]
-fn database_url() -> String {
-    std::env::var("DATABASE_URL").expect("DATABASE_URL is not set: run `cargo xtask test`")
-}
-
 fn at(address: SocketAddr) -> MySqlConnectOptions {
-    let options: MySqlConnectOptions = database_url().parse().unwrap();
+    let options: MySqlConnectOptions = server("DATABASE_URL").parse().unwrap();
     let host = address.ip().to_string();
     options.host(&host).port(address.port()).ssl_mode(MySqlSslMode::Disabled)
 }
 
 async fn target() -> SocketAddr {
-    let options: MySqlConnectOptions = database_url().parse().unwrap();
+    let options: MySqlConnectOptions = server("DATABASE_URL").parse().unwrap();
     let mut found =
         tokio::net::lookup_host((options.get_host(), options.get_port())).await.unwrap();
     found.find(SocketAddr::is_ipv4).unwrap()
@@ -38,7 +32,7 @@ impl Till {
         let target = target().await;
         let proxy = Proxy::start(target).await.unwrap();
         // As the URL says: an encrypted login is what opens MySQL 9 to plain ones.
-        let options: MySqlConnectOptions = database_url().parse().unwrap();
+        let options: MySqlConnectOptions = server("DATABASE_URL").parse().unwrap();
         let mut direct = options.connect().await.unwrap();
         let table = format!("omtest_commit_{name}_{}", proxy.addr().port());
         let create = format!("create table {table} (id int primary key) engine = innodb");
@@ -89,6 +83,6 @@ async fn a_commit_that_is_lost_itself_fails_the_same_way_and_does_not_hold() {
     assert_eq!(till.rows().await, [2]);
     assert_eq!(till.proxy.tally().requests_lost, 1);
     let proxy = &till.proxy;
-    until("all is closed", || proxy.tally().open == 0).await;
+    within(10, "all is closed", async || proxy.tally().open == 0).await;
     till.close().await;
 }

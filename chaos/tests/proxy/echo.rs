@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use ordermill_chaos::proxy::{Proxy, Tally};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -107,14 +106,5 @@ impl Client {
 
     pub(crate) async fn hang_up(&mut self) {
         self.0.shutdown().await.unwrap();
-    }
-}
-
-/// Waits for a fact, at most ten seconds.
-pub(crate) async fn until(what: &str, fact: impl Fn() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(10);
-    while !fact() {
-        assert!(Instant::now() < give_up, "not within 10 s: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

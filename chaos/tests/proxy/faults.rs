@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use ordermill_chaos::proxy::{Direction, Proxy};
+use ordermill_scratch::within;
 
-use crate::echo::{Client, Ended, Stage, until};
+use crate::echo::{Client, Ended, Stage};
 
 #[tokio::test]
 async fn a_whole_link_carries_everything_and_counts_it() {
@@ -18,7 +19,7 @@ async fn a_whole_link_carries_everything_and_counts_it() {
     assert_eq!(client.get(long.len()).await, long);
     client.hang_up().await;
     assert_eq!(client.rest().await, (String::new(), Ended::Closed));
-    until("the closed connection is gone", || stage.tally().open == 2).await;
+    within(10, "the closed connection is gone", async || stage.tally().open == 2).await;
     let tally = stage.tally();
     assert_eq!((tally.connections, tally.to_server, tally.to_client), (3, 300_010, 300_010));
 }
@@ -33,7 +34,7 @@ async fn a_cut_resets_all_connections_and_every_new_one_until_it_heals() {
     one.is_reset().await;
     other.is_reset().await;
     stage.client().await.is_reset().await;
-    until("the server saw the cut", || stage.open_at_the_server() == 0).await;
+    within(10, "the server saw the cut", async || stage.open_at_the_server() == 0).await;
     stage.proxy.heal();
     stage.client().await.talks().await;
     let tally = stage.tally();
@@ -66,7 +67,7 @@ async fn a_delay_holds_chunks_back_both_ways_and_healing_lets_them_through() {
 
     stage.proxy.delay(Duration::MAX);
     client.send("late").await;
-    until("it is held back", || stage.tally().delayed == 3).await;
+    within(10, "it is held back", async || stage.tally().delayed == 3).await;
     stage.proxy.heal();
     assert_eq!(client.get(4).await, "late");
 }
@@ -77,7 +78,7 @@ async fn a_held_back_connection_can_be_cut() {
     let mut client = stage.client().await;
     stage.proxy.delay(Duration::MAX);
     client.send("never").await;
-    until("it is held back", || stage.tally().delayed == 1).await;
+    within(10, "it is held back", async || stage.tally().delayed == 1).await;
     stage.proxy.cut_now();
     client.is_reset().await;
     assert_eq!(stage.tally().to_server, 0);
@@ -90,9 +91,9 @@ async fn a_silent_link_swallows_what_is_sent_and_the_server_sees_no_end() {
     client.talks().await;
     stage.proxy.drop_silently(Direction::ToServer);
     client.send("nobody").await;
-    until("it is swallowed", || stage.tally().swallowed == 6).await;
+    within(10, "it is swallowed", async || stage.tally().swallowed == 6).await;
     stage.client().await.send("a new one").await;
-    until("it is swallowed", || stage.tally().swallowed == 15).await;
+    within(10, "it is swallowed", async || stage.tally().swallowed == 15).await;
     drop(client);
     stage.proxy.heal();
     // The server has heard of no end, even by now; another connection shows that it is well.
@@ -109,11 +110,11 @@ async fn answers_are_swallowed_one_way_and_what_was_lost_never_heals() {
     idle.talks().await;
     stage.proxy.drop_silently(Direction::ToClient);
     torn.send("heard").await;
-    until("the answer is swallowed", || stage.tally().swallowed == 5).await;
+    within(10, "the answer is swallowed", async || stage.tally().swallowed == 5).await;
     assert_eq!(stage.tally().to_server, 15, "the server heard it");
     stage.proxy.heal();
     torn.send("again").await;
-    until("its bytes stay lost", || stage.tally().swallowed == 10).await;
+    within(10, "its bytes stay lost", async || stage.tally().swallowed == 10).await;
     idle.talks().await;
     stage.proxy.cut_now();
     torn.is_reset().await;
@@ -128,10 +129,10 @@ async fn an_end_that_is_gone_stays_unknown_to_the_other_behind_a_silent_link() {
     drop(client);
     let mut other = stage.client().await;
     other.send("into the dark").await;
-    until("it is swallowed", || stage.tally().swallowed == 13).await;
+    within(10, "it is swallowed", async || stage.tally().swallowed == 13).await;
     assert_eq!(stage.open_at_the_server(), 2);
     stage.proxy.cut();
-    until("the cut is heard", || stage.open_at_the_server() == 0).await;
+    within(10, "the cut is heard", async || stage.open_at_the_server() == 0).await;
 }
 
 #[tokio::test]

@@ -125,13 +125,12 @@ mod tests {
 
     use super::*;
     use crate::broker::{Kind, declare, delete_topology};
-    use crate::id::{MessageId, OrderId, OwnerId};
+    use crate::id::{MessageId, OrderId};
     use crate::trace::RequestId;
 
-    #[expect(clippy::disallowed_methods, reason = "tests are told where the servers are")]
     fn broker() -> Broker {
-        let url = std::env::var("AMQP_URL").expect("AMQP_URL is set; run `cargo xtask test`");
-        Broker::new(&url, &format!("omtest_{}.", OwnerId::mint().hex())).unwrap()
+        let url = ordermill_scratch::server("AMQP_URL");
+        Broker::new(&url, &format!("{}.", ordermill_scratch::fresh_name())).unwrap()
     }
 
     fn message() -> Envelope {

@@ -1,35 +1,24 @@
 //! For tests: a database of a test's own, migrated, and dropped when the test ends.
 
-use std::panic::AssertUnwindSafe;
-
-use futures::FutureExt as _;
+use ordermill_scratch::Database;
 
 use super::{Db, migrate};
-use crate::id::{OrderId, ProductId, UserId};
+use crate::id::{ProductId, UserId};
 
-const MISSING: &str = "DATABASE_URL is not set: run the tests with `cargo xtask test`";
-
-/// Runs the test in an empty, migrated database `omtest_<random>`, which it drops whatever happens.
+/// Runs the test in a migrated database of its own, which is dropped whatever happens.
 pub(crate) async fn with_database<T>(test: impl AsyncFnOnce(Db) -> T) -> T {
     with_pool_of(10, test).await
 }
 
 /// As [`with_database`], with so many connections in the pool.
 pub(crate) async fn with_pool_of<T>(connections: u32, test: impl AsyncFnOnce(Db) -> T) -> T {
-    #[expect(clippy::disallowed_methods, reason = "a test's servers are named by the environment")]
-    let server = std::env::var("DATABASE_URL").expect(MISSING);
-    let name = format!("omtest_{}", OrderId::mint().hex());
-    let (server_part, _) = server.rsplit_once('/').expect("the URL names a database");
-    let admin = Db::new(&server, 1).expect("the URL reads");
-    let mut admin = admin.connect().await.expect("the server answers");
-    let run = |sql: String| sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
-    run(format!("create database {name} character set utf8mb4")).execute(&mut admin).await.unwrap();
-    let db = Db::new(&format!("{server_part}/{name}"), connections).unwrap();
+    let database = Database::create().await;
+    let db = Db::new(&database.url(), connections).unwrap();
     migrate(&db).await.unwrap();
-    let outcome = AssertUnwindSafe(test(db.clone())).catch_unwind().await;
+    let outcome = test(db.clone()).await;
     db.close().await;
-    run(format!("drop database {name}")).execute(&mut admin).await.unwrap();
-    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    database.remove().await;
+    outcome
 }
 
 /// An account with a cart.

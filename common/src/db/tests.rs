@@ -5,6 +5,8 @@ use sqlx::MySqlConnection;
 use super::scratch::{with_database, with_pool_of};
 use super::{Error, Result};
 
+mod columns;
+
 async fn variable(conn: &mut MySqlConnection, names: &'static str) -> String {
     let shown: (String, String) = sqlx::query_as(names).fetch_one(conn).await.unwrap();
     shown.1

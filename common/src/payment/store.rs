@@ -1,5 +1,5 @@
-//! The rows of payments and the log of calls without a verdict. Only this file and its leases write these
-//! tables.
+//! The rows of payments and the log of calls without a verdict. Only this file and the two under
+//! it write these tables.
 //!
 //! The order's row guards the payment's status. The lease (`owner`, `lease_until`) says who may ask the
 //! gateway; it is taken on the payment's own row, after the orders and before the stock in the lock order.
@@ -9,17 +9,18 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{MySqlConnection, Row as _};
+use sqlx::Row as _;
 
 use super::PaymentStatus;
 use crate::db::batch::{self, Locks, touched};
 use crate::db::{Error, Result, Tx, wake};
 use crate::id::{OrderId, OwnerId, PaymentId};
-use crate::trace::RequestId;
 
 mod lease;
+mod waking;
 
 pub use lease::{end_leases, give_back, win_leases};
+pub use waking::{due, put_off_failed, wake_all_unfinished, wake_one};
 
 /// A payment's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -293,107 +294,4 @@ pub async fn log_attempts(
     .execute(&mut **tx)
     .await?;
     touched("log attempts", attempts.len(), &logged)
-}
-
-/// Puts an unfinished payment off after a failure to write its outcome; the pause follows from how many
-/// calls and failures there were. Answers that number, or `None` when the payment has ended.
-pub async fn put_off_failed(
-    conn: &mut MySqlConnection,
-    order: OrderId,
-    pause: fn(u32) -> Duration,
-) -> Result<Option<u32>> {
-    let attempts: Option<i32> = sqlx::query_scalar(
-        "select attempts from payments where order_id = ? and status in ('pending', 'void_due')",
-    )
-    .bind(order)
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some(attempts) = attempts else { return Ok(None) };
-    let attempts = wake::count(attempts)? + 1;
-    sqlx::query(
-        "update payments \
-         set attempts = ?, owner = null, lease_until = null, wake_at = now(6) + interval ? microsecond \
-         where order_id = ? and status in ('pending', 'void_due')",
-    )
-    .bind(attempts)
-    .bind(wake::micros(pause(attempts)))
-    .bind(order)
-    .execute(conn)
-    .await?;
-    Ok(Some(attempts))
-}
-
-/// Up to `limit` unfinished payments whose wake-up has come, with the request that each checkout came with;
-/// the next wake-up of each is moved on, 30 s doubling to 10 min.
-pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)>> {
-    let rows: Vec<(OrderId, i32)> = sqlx::query_as(
-        "select t.order_id, t.wakes \
-         from payments t force index (payments_wake) \
-         where t.wake_at <= now(6) \
-         order by t.wake_at \
-         limit ? \
-         for update skip locked",
-    )
-    .bind(limit)
-    .fetch_all(&mut **tx)
-    .await?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let moves: Vec<_> = rows.iter().map(|(id, wakes)| wake::Next::after(*id, *wakes)).collect();
-    let outcome = sqlx::query(
-        "update json_table(?, '$[*]' columns ( \
-           id char(32) character set ascii path '$.id', \
-           delay int path '$.delay')) j \
-         straight_join payments t force index (payments_order) on t.order_id = unhex(j.id) \
-         set t.wake_at = now(6) + interval j.delay second, t.wakes = t.wakes + 1",
-    )
-    .bind(batch::json(&moves))
-    .execute(&mut **tx)
-    .await?;
-    touched("move payments' wake-ups on", rows.len(), &outcome)?;
-    let requests: Vec<(OrderId, String)> = sqlx::query_as(
-        "select c.order_id, c.request_id \
-         from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
-         straight_join checkouts c force index (primary) on c.order_id = unhex(j.id)",
-    )
-    .bind(batch::ids(rows.iter().map(|(id, _)| id.uuid())))
-    .fetch_all(&mut **tx)
-    .await?;
-    let woken = |(id, request)| (id, wake::request_to_wake(id, request));
-    Ok(requests.into_iter().map(woken).collect())
-}
-
-const ASLEEP: &str = "\
-select id
-from payments force index (payments_wake)
-where wake_at > now(6)";
-
-const WAKE: &str = "\
-update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
-straight_join payments t force index (primary) on t.id = unhex(j.id)
-set t.wake_at = now(6), t.wakes = 0
-where t.wake_at is not null";
-
-/// Wakes every unfinished payment now; answers how many.
-pub async fn wake_all_unfinished(conn: &mut MySqlConnection) -> Result<u64> {
-    wake::each_once(conn, ASLEEP, WAKE).await
-}
-
-/// Wakes the order's payment after this delay if it is unfinished; answers whether it is.
-pub async fn wake_one(
-    conn: &mut MySqlConnection,
-    order_id: OrderId,
-    delay: Duration,
-) -> Result<bool> {
-    let outcome = sqlx::query(
-        "update payments \
-         set wake_at = now(6) + interval ? microsecond \
-         where order_id = ? and status in ('pending', 'void_due')",
-    )
-    .bind(wake::micros(delay))
-    .bind(order_id)
-    .execute(conn)
-    .await?;
-    Ok(outcome.rows_affected() > 0)
 }

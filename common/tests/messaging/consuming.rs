@@ -7,10 +7,11 @@ use std::time::Duration;
 use ordermill_common::broker::{
     ConsumerConfig, DELIVERY_LIMIT, Death, Delivery, Disposition, Outcome, Queue,
 };
+use ordermill_scratch::within;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::proxy::{Cable, Proxy};
-use crate::stage::{Stage, config, envelopes, open, until};
+use crate::stage::{Stage, config, envelopes, open};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_always_fails_ends_among_the_dead_and_the_others_go_on() {
@@ -46,7 +47,7 @@ async fn a_message_that_always_fails_ends_among_the_dead_and_the_others_go_on() 
         died.send(delivery).unwrap();
         async { Disposition::Ack }
     });
-    until(20, "the good ones are done", async || good.load(Ordering::Relaxed) == 100).await;
+    within(20, "the good ones are done", async || good.load(Ordering::Relaxed) == 100).await;
     let mut seen = Vec::new();
     for _ in 0..3 {
         let waiting = tokio::time::timeout(Duration::from_mins(1), dead.recv());
@@ -76,9 +77,9 @@ async fn a_queue_deleted_under_the_consumer_is_declared_and_consumed_again() {
     open(&mut link).await;
     let publisher = stage.publisher().await;
     publisher.publish(envelopes(10)).await;
-    until(10, "the first are consumed", async || received.different() == 10).await;
+    within(10, "the first are consumed", async || received.different() == 10).await;
     stage.delete_queue(Queue::Checkout).await;
-    until(10, "the consumer notices", async || {
+    within(10, "the consumer notices", async || {
         let sent = publisher.publish(envelopes(1)).await;
         sent == [Outcome::Confirmed] && received.different() > 10
     })
@@ -111,7 +112,7 @@ async fn a_delivery_that_is_held_too_long_is_handed_back_and_the_others_go_on() 
             Disposition::Ack
         }
     });
-    until(20, "all are done", async || done.load(Ordering::SeqCst) == 20).await;
+    within(20, "all are done", async || done.load(Ordering::SeqCst) == 20).await;
     assert_eq!(tries.load(Ordering::SeqCst), 2);
     stage.drain_without(publisher).await;
     assert_eq!(stage.ready(Queue::Checkout).await, 0);
@@ -155,16 +156,16 @@ async fn the_prefetch_holds_again_after_a_reconnect() {
     let proxy = Proxy::before(&stage.amqp_url).await;
     let five = ConsumerConfig { prefetch: 5, ..config(Queue::Checkout) };
     let holding = Holding::start(&stage, &stage.broker_at(&proxy.address), five);
-    until(10, "five are held", async || stage.ready(Queue::Checkout).await == 45).await;
-    until(10, "five have come", async || holding.started() == 5).await;
+    within(10, "five are held", async || stage.ready(Queue::Checkout).await == 45).await;
+    within(10, "five have come", async || holding.started() == 5).await;
 
     proxy.set(Cable::Cut);
-    until(10, "the broker has them back", async || stage.ready(Queue::Checkout).await == 50).await;
+    within(10, "the broker has them back", async || stage.ready(Queue::Checkout).await == 50).await;
     proxy.set(Cable::Whole);
-    until(10, "five others are held", async || stage.ready(Queue::Checkout).await == 45).await;
-    until(10, "five others have come", async || holding.started() == 10).await;
+    within(10, "five others are held", async || stage.ready(Queue::Checkout).await == 45).await;
+    within(10, "five others have come", async || holding.started() == 10).await;
     holding.gate.add_permits(1000);
-    until(10, "all are consumed", async || stage.ready(Queue::Checkout).await == 0).await;
+    within(10, "all are consumed", async || stage.ready(Queue::Checkout).await == 0).await;
     stage.drain_without(publisher).await;
 }
 
@@ -175,9 +176,9 @@ async fn a_drain_finishes_what_is_in_hand_and_leaves_the_rest() {
     publisher.publish(envelopes(50)).await;
     let five = ConsumerConfig { prefetch: 5, ..config(Queue::Checkout) };
     let holding = Holding::start(&stage, &stage.broker, five);
-    until(10, "five are held", async || holding.started() == 5).await;
+    within(10, "five are held", async || holding.started() == 5).await;
     stage.shutdown.cancel();
-    until(10, "it takes no more", async || stage.ready(Queue::Checkout).await == 45).await;
+    within(10, "it takes no more", async || stage.ready(Queue::Checkout).await == 45).await;
     holding.gate.add_permits(1000);
     stage.drain_without(publisher).await;
     assert_eq!(holding.started(), 5);

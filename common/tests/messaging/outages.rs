@@ -6,12 +6,13 @@ use std::time::Duration;
 use ordermill_common::broker::{Broker, ConsumerConfig, Queue, declare};
 use ordermill_common::id::OwnerId;
 use ordermill_common::outbox::{LEASE, OutboxRow, RelayConfig, RelayHandle};
+use ordermill_scratch::within;
 use tokio::net::TcpListener;
 use xtask::progress::Progress;
 use xtask::servers::Servers;
 
 use crate::proxy::{Cable, Proxy};
-use crate::stage::{Received, Stage, config, open, rows, until};
+use crate::stage::{Received, Stage, config, open, rows};
 
 /// A relay and a consumer behind a cable.
 pub(crate) struct Shop {
@@ -55,7 +56,7 @@ impl Shop {
             self.accept(3000).await;
             tokio::task::block_in_place(&kill);
             self.accept(500).await;
-            until(10, "the death is noticed", async || !self.relay.link().is_open()).await;
+            within(10, "the death is noticed", async || !self.relay.link().is_open()).await;
             self.accept(500).await;
             tokio::task::block_in_place(&restart);
             open(&mut self.relay.link()).await;
@@ -65,8 +66,8 @@ impl Shop {
     }
 
     async fn everything_arrives(&self, seconds: u64) {
-        until(seconds, "all are received", async || self.received.has(&self.sent)).await;
-        until(seconds, "all are removed", async || self.stage.pending().await == 0).await;
+        within(seconds, "all are received", async || self.received.has(&self.sent)).await;
+        within(seconds, "all are removed", async || self.stage.pending().await == 0).await;
     }
 }
 
@@ -77,7 +78,7 @@ async fn a_cut_cable_loses_nothing() {
         shop.accept(2000).await;
         shop.proxy.set(Cable::Cut);
         shop.accept(500).await;
-        until(10, "the cut is noticed", async || !shop.relay.link().is_open()).await;
+        within(10, "the cut is noticed", async || !shop.relay.link().is_open()).await;
         shop.proxy.set(Cable::Whole);
         open(&mut shop.relay.link()).await;
     }
@@ -91,7 +92,7 @@ async fn a_silent_cable_is_noticed_and_loses_nothing() {
     shop.accept(500).await;
     shop.proxy.set(Cable::Silent);
     shop.accept(500).await;
-    until(30, "the silence is noticed", async || !shop.relay.link().is_open()).await;
+    within(30, "the silence is noticed", async || !shop.relay.link().is_open()).await;
     shop.proxy.set(Cable::Whole);
     open(&mut shop.relay.link()).await;
     shop.accept(500).await;
@@ -124,7 +125,7 @@ async fn leaves_nothing_behind(address: &str) {
         let attempt = tokio::time::timeout(Duration::from_millis(100), declare(&broker)).await;
         assert!(!matches!(attempt, Ok(Ok(()))), "there is no broker");
     }
-    until(10, "all of it has ended", async || tasks.num_alive_tasks() <= before).await;
+    within(10, "all of it has ended", async || tasks.num_alive_tasks() <= before).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

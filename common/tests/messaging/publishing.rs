@@ -7,8 +7,9 @@ use lapin::types::{AMQPValue, FieldTable};
 use ordermill_common::broker::{
     DELIVERY_LIMIT, Envelope, Error, Kind, LinkState, Outcome, Publisher, Queue, declare,
 };
+use ordermill_scratch::within;
 
-use crate::stage::{Stage, config, envelopes, open, row, until};
+use crate::stage::{Stage, config, envelopes, open, row};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_thousand_messages_are_confirmed_and_consumed() {
@@ -23,7 +24,7 @@ async fn twenty_thousand_messages_are_confirmed_and_consumed() {
 
     let started = Instant::now();
     let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
-    until(60, "all are consumed", async || received.different() == usize::from(COUNT)).await;
+    within(60, "all are consumed", async || received.different() == usize::from(COUNT)).await;
     let consumed_in = started.elapsed();
     stage.drain_without(publisher).await;
     assert_eq!(stage.ready(Queue::Checkout).await, 0);
@@ -85,7 +86,7 @@ async fn a_queue_with_other_arguments_is_named_and_mended_without_a_restart() {
             LinkState::Down(reason) => reason.contains(&name),
             _ => false,
         };
-        until(10, "the state names the queue", async || names_it()).await;
+        within(10, "the state names the queue", async || names_it()).await;
     }
     assert_eq!(publisher.publish(envelopes(1)).await, [Outcome::Unknown]);
 

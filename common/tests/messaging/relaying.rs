@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use ordermill_common::broker::{Kind, Queue};
 use ordermill_common::id::OwnerId;
 use ordermill_common::outbox::{LEASE, RelayConfig, RelayHandle};
+use ordermill_scratch::within;
 
-use crate::stage::{Stage, config, open, row, rows, until};
+use crate::stage::{Stage, config, open, row, rows};
 
 fn hasty() -> RelayConfig {
     let scan_every = Duration::from_millis(200);
@@ -32,9 +33,9 @@ async fn hinted_rows_leave_at_once_and_are_removed() {
     }
     let started = Instant::now();
     relay.hint(rows.iter().cloned());
-    until(60, "all are removed", async || stage.pending().await == 0).await;
+    within(60, "all are removed", async || stage.pending().await == 0).await;
     let took = started.elapsed();
-    until(60, "all are received", async || received.different() == usize::from(COUNT)).await;
+    within(60, "all are received", async || received.different() == usize::from(COUNT)).await;
     assert!(received.has(&rows));
     assert_eq!(received.doubled(), 0);
     stage.drain().await;
@@ -50,8 +51,8 @@ async fn a_row_whose_hint_was_lost_is_taken_over_when_its_lease_ends() {
     stage.insert(dead_process, Duration::from_millis(500), &lost).await;
     stage.insert(dead_process, LEASE, &leased).await;
     let _relay = open_relay(&stage, hasty()).await;
-    until(20, "the expired rows leave", async || stage.pending().await == 1).await;
-    until(20, "they are received", async || received.has(&lost)).await;
+    within(20, "the expired rows leave", async || stage.pending().await == 1).await;
+    within(20, "they are received", async || received.has(&lost)).await;
     assert!(!received.has(&leased), "a leased row is left to its owner");
     stage.drain().await;
 }
@@ -73,7 +74,7 @@ async fn a_row_that_came_back_is_sent_again_soon_however_many_others_leave_meanw
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let left = until(15, "it has left", async || !stage.is_pending(&returned[0]).await);
+    let left = within(15, "it has left", async || !stage.is_pending(&returned[0]).await);
     tokio::select! {
         () = others => {}
         () = left => {}
@@ -90,8 +91,8 @@ async fn two_relays_share_one_table_without_doubling() {
         stage.insert(OwnerId::mint(), Duration::ZERO, batch).await;
     }
     let _relays = (open_relay(&stage, hasty()).await, open_relay(&stage, hasty()).await);
-    until(30, "all are removed", async || stage.pending().await == 0).await;
-    until(30, "all are received", async || received.has(&rows)).await;
+    within(30, "all are removed", async || stage.pending().await == 0).await;
+    within(30, "all are received", async || received.has(&rows)).await;
     assert_eq!(received.doubled(), 0);
     stage.drain().await;
 }
@@ -109,8 +110,8 @@ async fn a_process_without_a_broker_takes_nothing_over_and_another_can() {
     }
     let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
     let _relay = open_relay(&stage, hasty()).await;
-    until(20, "they leave without waiting for a lease", async || stage.pending().await == 0).await;
-    until(20, "they are received", async || received.has(&rows)).await;
+    within(20, "they leave without waiting for a lease", async || stage.pending().await == 0).await;
+    within(20, "they are received", async || received.has(&rows)).await;
     stage.drain().await;
 }
 

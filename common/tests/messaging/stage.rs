@@ -1,9 +1,8 @@
 //! A test's own database and queues, and how it waits for facts.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lapin::options::{BasicGetOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
@@ -15,6 +14,7 @@ use ordermill_common::db::{self, Db};
 use ordermill_common::id::{MessageId, OrderId, OwnerId};
 use ordermill_common::outbox::{OutboxRow, Relay, RelayConfig, RelayHandle, store};
 use ordermill_common::trace::RequestId;
+use ordermill_scratch::{Database, server};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,37 +25,24 @@ pub(crate) struct Stage {
     pub(crate) prefix: String,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
-    database: String,
-    database_url: String,
-}
-
-#[expect(clippy::disallowed_methods, reason = "tests are told where the servers are")]
-fn url(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run `cargo xtask test`"))
-}
-
-fn with_database(url: &str, database: &str) -> String {
-    let (server, _) = url.rsplit_once('/').expect("DATABASE_URL ends in /name");
-    format!("{server}/{database}")
+    // Gone with the stage.
+    _database: Database,
 }
 
 impl Stage {
     pub(crate) async fn set() -> Self {
-        Self::set_on(url("AMQP_URL")).await
+        Self::set_on(server("AMQP_URL")).await
     }
 
     /// With a broker that the test may kill.
     pub(crate) async fn set_on(amqp_url: String) -> Self {
-        let database_url = url("DATABASE_URL");
-        let database = format!("omtest_{}", OwnerId::mint().hex());
-        let admin = Db::new(&database_url, 1).unwrap();
-        execute(&admin, format!("create database {database}")).await;
-        let db = Db::new(&with_database(&database_url, &database), 4).unwrap();
+        let database = Database::create().await;
+        let db = Db::new(&database.url(), 4).unwrap();
         db::migrate(&db).await.unwrap();
-        let prefix = format!("{database}.");
+        let prefix = format!("{}.", database.name());
         let broker = Broker::new(&amqp_url, &prefix).unwrap();
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-        Self { db, broker, amqp_url, prefix, tasks, shutdown, database, database_url }
+        Self { db, broker, amqp_url, prefix, tasks, shutdown, _database: database }
     }
 
     /// The same queues, reached through another address.
@@ -169,22 +156,15 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.shutdown.cancel();
-        let (broker, url) = (self.broker.clone(), self.database_url.clone());
-        let drop_database = format!("drop database if exists {}", self.database);
+        let broker = self.broker.clone();
         let cleaning = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 let _ = delete_topology(&broker).await;
-                execute(&Db::new(&url, 1).unwrap(), drop_database).await;
             });
         });
         let _ = cleaning.join();
     }
-}
-
-async fn execute(db: &Db, statement: String) {
-    let mut conn = db.connect().await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut conn).await.unwrap();
 }
 
 /// What a consumer got: how often each message came.
@@ -233,16 +213,4 @@ pub(crate) fn config(queue: Queue) -> ConsumerConfig {
 pub(crate) async fn open(link: &mut Link) {
     let opening = tokio::time::timeout(Duration::from_secs(30), link.until_open());
     assert!(opening.await.expect("it connects"));
-}
-
-/// Waits for a fact, at most `seconds`.
-pub(crate) async fn until<F>(seconds: u64, what: &str, fact: impl Fn() -> F)
-where
-    F: Future<Output = bool>,
-{
-    let give_up = Instant::now() + Duration::from_secs(seconds);
-    while !fact().await {
-        assert!(Instant::now() < give_up, "not within {seconds} s: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

@@ -6,22 +6,30 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use ordermill_common::db::Db;
+use ordermill_common::db::{Db, migrate};
 use ordermill_common::id::PaymentId;
 use ordermill_common::payment::gateway::within;
 use ordermill_common::payment::mock::MockGateway;
 use ordermill_common::payment::{Charge, Gateway as _};
+use ordermill_scratch::Database;
 use ordermill_worker::verify::{self, Args, Report, VerifyError};
 
 use corruptions::CORRUPTIONS;
-use database::with_database;
 use shop::{Paid, STORIES, fill, run};
 
 mod corruptions;
-mod database;
 mod shop;
 
 const LIMIT: Duration = Duration::from_mins(1);
+
+async fn with_database<F: Future<Output = ()>>(story: impl FnOnce(Db) -> F) {
+    let database = Database::create().await;
+    let db = Db::new(&database.url(), 4).unwrap();
+    migrate(&db).await.unwrap();
+    story(db.clone()).await;
+    db.close().await;
+    database.remove().await;
+}
 
 async fn report(db: &Db, ledger: Option<&Path>) -> Report {
     verify::verify(db, LIMIT, ledger).await.expect("the database can be read")

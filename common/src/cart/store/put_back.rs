@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{WrittenLine, change_lines, insert_lines, lock, quantity};
+use super::save::{WrittenLine, change_lines, insert_lines};
+use super::{lock, quantity};
 use crate::checkout::SnapshotLine;
 use crate::db::batch::{self, Locks};
 use crate::db::{Error, Result, Tx};
