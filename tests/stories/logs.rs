@@ -93,7 +93,7 @@ async fn no_log_at_any_level_holds_a_secret() {
     assert_eq!(code, 0);
 
     let logs = shop.logs() + &said;
-    assert!(logs.contains(r#""level":"DEBUG""#), "the most talkative level is on");
+    assert!(logs.contains(r#""level":"TRACE""#), "the most talkative level is on");
     let hash: String = sqlx::query_scalar("select password_hash from users where role = 'user'")
         .fetch_one(shop.db().pool())
         .await

@@ -342,8 +342,7 @@ async fn a_request_is_one_line_with_its_id_and_no_level_tells_a_secret() {
         assert_eq!(forged.bearer_auth("forged-token-1").send().await.unwrap().status(), 401);
 
         let log = shop.log();
-        let fine = ["\"DEBUG\"", "\"TRACE\""].iter().any(|level| log.contains(level));
-        assert!(fine, "it was really asked for everything");
+        assert!(log.contains("\"TRACE\""), "it was really asked for everything");
         let kept: String = sqlx::query_scalar("select password_hash from users")
             .fetch_one(ordermill_common::db::Db::new(&url, 1).unwrap().pool())
             .await

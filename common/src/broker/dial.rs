@@ -18,6 +18,7 @@ pub(super) async fn dial(
 ) -> lapin::Result<Connection> {
     let runtime = lapin::runtime::default_runtime()?;
     let host = uri.authority.host.clone();
+    tracing::trace!(host, port = uri.authority.port, "dialing the broker");
     let addresses: Vec<_> =
         tokio::net::lookup_host((host.as_str(), uri.authority.port)).await?.collect();
     let mut stream = AsyncTcpStream::connect(&runtime, addresses).await?;
