@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long a fact may take before the story has failed; generous, because two cores do everything.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Asks until the answer is there. Panics with `what` when it does not come within a minute.

@@ -7,4 +7,4 @@ mod database;
 mod facts;
 
 pub use database::{Database, fresh_name, server};
-pub use facts::{PATIENCE, until, within};
+pub use facts::{until, within};
