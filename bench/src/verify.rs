@@ -1,9 +1,9 @@
 //! Asks `ordermill-worker verify`, which reads the database and names what is wrong in it.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use xtask::binaries;
 
 /// What `verify` found.
@@ -16,6 +16,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What a run of `verify` says. One that was killed has neither found anything nor found nothing.
+    fn of(output: &Output) -> Result<Self> {
+        ensure!(output.status.code().is_some(), "ordermill-worker verify: {}", output.status);
+        let words = [output.stdout.as_slice(), &output.stderr].concat();
+        let words = String::from_utf8_lossy(&words).trim().to_owned();
+        Ok(Self { is_clean: output.status.success(), words })
+    }
+
     /// For the end of a table: its last line, or all it said when it found something.
     pub fn sentence(&self) -> String {
         if self.is_clean {
@@ -34,8 +42,23 @@ pub fn verify(database_url: &str, ledger: Option<&Path>) -> Result<Verdict> {
     if let Some(ledger) = ledger.filter(|ledger| ledger.exists()) {
         command.arg("--ledger").arg(ledger);
     }
-    let output = command.output().context("cannot run ordermill-worker")?;
-    let words = [output.stdout, output.stderr].concat();
-    let words = String::from_utf8_lossy(&words).trim().to_owned();
-    Ok(Verdict { is_clean: output.status.success(), words })
+    Verdict::of(&command.output().context("cannot run ordermill-worker")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict_after(script: &str) -> Result<Verdict> {
+        Verdict::of(&Command::new("sh").args(["-c", script]).output().unwrap())
+    }
+
+    #[test]
+    fn only_what_came_to_its_end_has_found_something_or_nothing() {
+        assert!(verdict_after("echo fine").unwrap().is_clean);
+        let found = verdict_after("echo 'one order is stuck'; exit 1").unwrap();
+        assert!(!found.is_clean && found.sentence().contains("one order is stuck"));
+        let killed = verdict_after("kill -TERM $$").unwrap_err();
+        assert!(killed.to_string().contains("signal"), "{killed}");
+    }
 }
