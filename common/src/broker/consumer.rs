@@ -2,7 +2,9 @@
 //! shutdown. A delivery is a task; its handler's [`Disposition`] decides what the broker is told.
 //!
 //! Trouble is: an error or the end of the stream, an event of the connection, an ack that could not be
-//! written, and silence: a second channel asks every 15 s whether messages wait that nobody is given.
+//! written, and silence: a second channel asks every 15 s whether messages wait that nobody is given. A
+//! consumer that was given nothing for a minute is made anew: a broker whose queue was deleted and declared
+//! again can forget its consumers without telling them (seen with RabbitMQ 3.10).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -116,7 +118,9 @@ impl Consumer {
         let in_hand = TaskTracker::new();
         let mut waits = Backoff::reconnect();
         let queue: Arc<str> = self.broker.queue_name(self.config.queue).into();
+        let mut is_renewed = false;
         while !shutdown.is_cancelled() {
+            let is_renewal = std::mem::take(&mut is_renewed);
             let started = Instant::now();
             let opening = Session::open(&self.broker, self.config, Arc::clone(&queue));
             let session = tokio::select! {
@@ -125,10 +129,17 @@ impl Consumer {
             };
             let error = match session {
                 Ok(session) => {
-                    tracing::info!(queue = %queue, prefetch = self.config.prefetch, "consuming");
+                    if !is_renewal {
+                        tracing::info!(queue = %queue, prefetch = self.config.prefetch, "consuming");
+                    }
                     self.link.set(LinkState::Connected);
                     match session.consume(&handler, &in_hand, &shutdown).await {
                         Ended::Drained => break,
+                        Ended::Idle => {
+                            tracing::debug!(queue = %queue, "nothing came; consuming anew");
+                            is_renewed = true;
+                            continue;
+                        }
                         Ended::Lost(error) => error,
                     }
                 }

@@ -87,6 +87,24 @@ async fn a_queue_deleted_under_the_consumer_is_declared_and_consumed_again() {
     stage.drain_without(publisher).await;
 }
 
+/// The broker may have forgotten it without a word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_is_given_nothing_for_long_is_made_anew() {
+    let stage = Stage::set().await;
+    let proxy = Proxy::before(&stage.amqp_url).await;
+    let broker = stage.broker_at(&proxy.address);
+    let every = Duration::from_millis(100);
+    let watchful = ConsumerConfig { watch_every: every, ..config(Queue::Checkout) };
+    let (received, mut link) = stage.receive(&broker, watchful);
+    open(&mut link).await;
+    within(20, "it consumes for the third time", async || proxy.made() == 3).await;
+    let publisher = stage.publisher().await;
+    publisher.publish(envelopes(10)).await;
+    within(10, "all are consumed", async || received.different() == 10).await;
+    stage.drain_without(publisher).await;
+    assert_eq!(stage.ready(Queue::Checkout).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delivery_that_is_held_too_long_is_handed_back_and_the_others_go_on() {
     let usual = ConsumerConfig::new(Queue::Checkout, 1, Duration::ZERO);

@@ -1,6 +1,7 @@
 //! A cable between us and the broker that can be cut, or go silent.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -20,6 +21,7 @@ pub(crate) enum Cable {
 pub(crate) struct Proxy {
     pub(crate) address: String,
     cable: Arc<watch::Sender<Cable>>,
+    made: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -31,6 +33,8 @@ impl Proxy {
         let address = listener.local_addr().unwrap().to_string();
         let cable = Arc::new(watch::channel(Cable::Whole).0);
         let state = Arc::clone(&cable);
+        let made = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&made);
         #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
@@ -38,13 +42,19 @@ impl Proxy {
                     continue;
                 }
                 let Ok(far) = TcpStream::connect(&target).await else { continue };
+                counting.fetch_add(1, Ordering::SeqCst);
                 let ((near_in, near_out), (far_in, far_out)) =
                     (near.into_split(), far.into_split());
                 tokio::spawn(carry(near_in, far_out, state.subscribe()));
                 tokio::spawn(carry(far_in, near_out, state.subscribe()));
             }
         });
-        Self { address, cable }
+        Self { address, cable, made }
+    }
+
+    /// Connections that were made through it so far.
+    pub(crate) fn made(&self) -> usize {
+        self.made.load(Ordering::SeqCst)
     }
 
     pub(crate) fn set(&self, cable: Cable) {

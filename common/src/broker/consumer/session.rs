@@ -1,6 +1,5 @@
 //! One connection's worth of consuming.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,9 +23,13 @@ const STEP: Duration = Duration::from_secs(5);
 /// A quorum queue that is electing a leader answers late.
 const CONSUME: Duration = Duration::from_secs(30);
 const LEFTOVERS: Duration = Duration::from_secs(2);
+/// After so many looks without a delivery a consumer is made anew.
+const IDLE_LOOKS: u32 = 4;
 
 pub(super) enum Ended {
     Drained,
+    /// Nothing came for so long that the broker may have forgotten this consumer without a word.
+    Idle,
     Lost(Error),
 }
 
@@ -95,7 +98,13 @@ impl Session {
                     Some(_) => {}
                     None => break Error::Cancelled,
                 },
-                Err(silent) = &mut watching => break silent,
+                silence = &mut watching => match silence {
+                    Ok(()) => {
+                        close(self.connection).await;
+                        return Ended::Idle;
+                    }
+                    Err(silent) => break silent,
+                },
                 () = broken.cancelled() => break Error::TimedOut { doing: "settle a delivery" },
                 () = shutdown.cancelled() => {
                     let tag = self.deliveries.tag();
@@ -133,19 +142,25 @@ struct Watched<'a> {
 
 impl Watched<'_> {
     /// Returns when the queue cannot be looked at (it or the connection is gone), or when messages wait
-    /// over two looks, there is room for them, and none came.
-    async fn until_silent(&self, channel: &Channel) -> Result<Infallible> {
-        let mut quiet_before = false;
+    /// over two looks, there is room for them, and none came: an error. Returns as well when nothing came
+    /// over four looks and nothing is in hand: then a new consumer costs nothing.
+    async fn until_silent(&self, channel: &Channel) -> Result<()> {
+        let (mut quiet_before, mut idle) = (false, 0);
         loop {
             let seen = self.seen.load(Ordering::Relaxed);
             tokio::time::sleep(self.config.watch_every).await;
             let waiting = topology::ready(channel, self.queue, STEP).await? > 0;
+            let none_came = seen == self.seen.load(Ordering::Relaxed);
             let room = self.in_hand.len() < usize::from(self.config.prefetch);
-            let quiet = waiting && room && seen == self.seen.load(Ordering::Relaxed);
+            let quiet = waiting && room && none_came;
             if quiet && quiet_before {
                 return Err(Error::Stalled);
             }
             quiet_before = quiet;
+            idle = if none_came && self.in_hand.is_empty() { idle + 1 } else { 0 };
+            if idle == IDLE_LOOKS {
+                return Ok(());
+            }
         }
     }
 }
