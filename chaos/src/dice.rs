@@ -16,6 +16,11 @@ impl Dice {
         Self(SmallRng::seed_from_u64(mixed))
     }
 
+    /// A seed for others.
+    pub fn seed(&mut self) -> u64 {
+        self.0.random()
+    }
+
     /// A number below `end`, which is above 0.
     pub fn below(&mut self, end: usize) -> usize {
         self.0.random_range(0..end)

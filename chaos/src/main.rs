@@ -8,6 +8,7 @@ use ordermill_bench::installation::{Commands, Grounds};
 use ordermill_bench::live;
 use ordermill_chaos::report::{Outcome, Report};
 use ordermill_chaos::run::{self, Rigour};
+use ordermill_chaos::scene::Scenario;
 use ordermill_chaos::{mutants, scenario};
 use tokio::task::block_in_place;
 use xtask::interrupt::{self, Interrupted};
@@ -17,7 +18,7 @@ use xtask::secret;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
-    /// Only scenarios whose name begins like this; may be repeated.
+    /// Only the scenario of this name, or those whose names begin like this; may be repeated.
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
     /// Trials of each scenario instead of its own number.
@@ -63,7 +64,11 @@ async fn main() -> ExitCode {
 async fn act(cli: Cli) -> Result<bool> {
     let mut chosen = scenario::all();
     if !cli.scenarios.is_empty() {
-        chosen.retain(|one| cli.scenarios.iter().any(|name| one.name.starts_with(name.as_str())));
+        let is_whole = |name: &String| scenario::all().iter().any(|one| one.name == name);
+        let is_meant = |one: &Scenario, name: &String| {
+            one.name == name || (!is_whole(name) && one.name.starts_with(name.as_str()))
+        };
+        chosen.retain(|one| cli.scenarios.iter().any(|name| is_meant(one, name)));
     }
     if chosen.is_empty() {
         bail!("there is no such scenario; --list names them");
@@ -109,6 +114,9 @@ async fn act(cli: Cli) -> Result<bool> {
         report.outcomes.push(outcome);
     }
     drop(grounds);
+    if report.outcomes.is_empty() {
+        bail!("nothing was played: a quick run leaves out what you named");
+    }
     print!("{report}");
     if !report.is_clean() {
         live::note(&format!("the evidence is in {}", folder.keep().display()));

@@ -9,6 +9,8 @@ use std::fmt;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use ordermill_bench::live;
+
 use crate::stage::{Member, Stage};
 
 /// What a process needs in its beginning says nothing.
@@ -59,8 +61,21 @@ impl Memory {
         }
     }
 
+    /// Tells how each process grew, and answers what is wrong. Of a run that `watches` the memory and was
+    /// long enough, nothing known is wrong as well.
+    pub fn verdict(&self, watches: bool) -> Vec<String> {
+        let growths = self.growths();
+        for growth in &growths {
+            live::note(&growth.to_string());
+        }
+        let is_unknown =
+            growths.is_empty() && watches && self.started.elapsed() > SETTLING + 2 * SHORTEST;
+        let unknown = is_unknown.then(|| "MEMORY: no process lived long enough".to_owned());
+        growths.iter().filter_map(Growth::violation).chain(unknown).collect()
+    }
+
     /// The growth of every process that lived long enough.
-    pub fn growths(&self) -> Vec<Growth> {
+    fn growths(&self) -> Vec<Growth> {
         let grown = |((name, _), looks): (&(String, u32), &Vec<(f64, f64)>)| {
             let settled = looks.first()?.0 + SETTLING.as_secs_f64();
             let looks: Vec<_> = looks.iter().copied().filter(|look| look.0 >= settled).collect();
@@ -97,7 +112,7 @@ impl Growth {
     }
 
     /// What is wrong with it, if anything is.
-    pub fn violation(&self) -> Option<String> {
+    fn violation(&self) -> Option<String> {
         (self.percent - self.margin > LIMIT).then(|| format!("MEMORY: {self}"))
     }
 }

@@ -24,7 +24,7 @@ const MUTANTS: [Mutant; 9] = [
     // At the crash point reserve.before_commit: the message is gone, and the order waits to wake by itself.
     mutant("ack-before-commit", "crash-points", (16, 1), &["orders waited"]),
     mutant("publish-without-confirm", "broker-kill", (1, 15), &["orders waited"]),
-    mutant("dedup-by-upsert", "worker-kill", (1, 3), &["was accepted, and later", "was answered"]),
+    mutant("dedup-by-upsert", "worker-kill", (1, 3), &["was accepted as", "was answered"]),
     mutant("stock-read-then-write", "worker-kill", (1, 3), &["STOCK of"]),
     mutant("release-without-guard", "worker-kill", (1, 3), &["STOCK of"]),
     // At the crash point accept.before_commit.

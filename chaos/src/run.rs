@@ -1,7 +1,6 @@
 //! One scenario from its opening to its verdict.
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -16,8 +15,9 @@ use crate::crowd::Crowd;
 use crate::dice::Dice;
 use crate::memory::Memory;
 use crate::report::Outcome;
+use crate::scenario;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Stage;
+use crate::stage::{Sight, Stage};
 use crate::vitals::Vitals;
 
 /// The load alone, before the first fault.
@@ -47,19 +47,20 @@ pub async fn run(
 ) -> Result<Outcome> {
     let started = Instant::now();
     let stage = Stage::open(grounds, &(scenario.plan)()).await?;
-    let crowd = Crowd::enter(&stage, (scenario.mood)(), seed).await?;
+    // Another part of a long run is another crowd.
+    let crowd_seed = Dice::new(seed, &format!("crowd {}", trials.start)).seed();
+    let crowd = Crowd::enter(&stage, (scenario.mood)(), crowd_seed).await?;
+    let longest_fault = scenario.longest_fault;
+    let expected = Expected { longest_fault, ..Expected::default() };
     let dice = Dice::new(seed, scenario.name);
-    let mut scene = Scene { stage, crowd, dice, expected: Expected::default() };
+    let mut scene = Scene { stage, crowd, dice, expected };
     if let Some(share) = scenario.share {
-        let capacity = rate(&scene.crowd, CAPACITY).await;
-        ensure!(capacity > 0.0, "no order was accepted in {CAPACITY:?}");
+        let capacity = rate(&scene, CAPACITY).await?;
         live::note(&format!("{share} % of {capacity:.0} orders a second from here on"));
         scene.crowd.slow_down(capacity * f64::from(share) / 100.0);
     }
     let before = match rigour {
-        Rigour::Full => {
-            Some((rate(&scene.crowd, WARM_UP).await, Vitals::take(&scene.stage).await?))
-        }
+        Rigour::Full => Some((rate(&scene, WARM_UP).await?, Vitals::take(&scene.stage).await?)),
         Rigour::Safety => None,
     };
 
@@ -67,30 +68,34 @@ pub async fn run(
     let (now, last) = (AtomicU32::new(trials.start), trials.end.saturating_sub(1));
     let line = || format!("{}: trial {} of {last}", scenario.name, now.load(Ordering::Relaxed));
     let mut memory = Memory::default();
-    let playing = play(&mut scene, scenario, trials, &now, &mut outcome, &mut memory);
+    let playing = play(&mut scene, scenario, (trials, seed), &now, &mut outcome, &mut memory);
     live::show(line, playing).await?;
-    for growth in memory.growths() {
-        live::note(&growth.to_string());
-        outcome.violations.extend(growth.violation());
-    }
-    heal(&mut scene, &mut outcome.violations);
+    outcome.violations.extend(memory.verdict(scenario.share.is_some()));
+    heal(&mut scene, &mut outcome.violations).await;
     if let Some((rate, _)) = &before {
-        if !comes_back(&scene.crowd, *rate).await {
+        if !comes_back(&scene, *rate).await {
             outcome.violations.push(format!("the rate of {rate:.1}/s did not come back in 30 s"));
         }
         outcome.violations.extend(too_slow(scenario, &outcome));
     }
-    let Scene { stage, mut crowd, expected, .. } = scene;
+    let Scene { mut stage, mut crowd, expected, .. } = scene;
     outcome.violations.extend(check(&stage, &mut crowd, &expected).await);
     outcome.accepted = crowd.accepted();
+    if outcome.accepted == 0 {
+        outcome.violations.push("nothing was accepted: this run shows nothing".to_owned());
+    }
     // Its connections would count as the APIs'.
     drop(crowd);
     if let Some((_, vitals)) = &before {
         outcome.violations.extend(vitals.compare(&stage).await);
     }
+    outcome.violations.extend(stage.members().flat_map(|member| member.deaths().to_vec()));
     outcome.took = started.elapsed();
     if !outcome.violations.is_empty() {
-        outcome.evidence = Some(evidence(&stage).await?);
+        outcome.evidence = Some(stage.site.folder().to_owned());
+        if let Err(error) = keep_evidence(&stage).await {
+            outcome.violations.push(format!("the database could not be dumped: {error:#}"));
+        }
     }
     if let Err(error) = stage.close().await {
         outcome.violations.push(format!("it did not stop in order: {error:#}"));
@@ -102,13 +107,15 @@ pub async fn run(
 async fn play(
     scene: &mut Scene<'_>,
     scenario: &Scenario,
-    trials: Range<u32>,
+    (trials, seed): (Range<u32>, u64),
     now: &AtomicU32,
     outcome: &mut Outcome,
     memory: &mut Memory,
 ) {
     for number in trials {
         now.store(number, Ordering::Relaxed);
+        // Its own for each, so that a part of a run chooses what the whole run would.
+        scene.dice = Dice::new(seed, &format!("{} {number}", scenario.name));
         match (scenario.act)(scene, number).await {
             Ok(Trial { faults, recovery }) => {
                 outcome.trials += 1;
@@ -129,13 +136,16 @@ async fn play(
 }
 
 /// Everything runs and is reached again, whatever the trials left.
-fn heal(scene: &mut Scene<'_>, violations: &mut Vec<String>) {
+async fn heal(scene: &mut Scene<'_>, violations: &mut Vec<String>) {
     for links in &scene.stage.links {
         links.heal();
     }
-    let stage = &mut scene.stage;
-    let members = stage.apis.iter_mut().chain(&mut stage.workers);
-    for member in std::iter::once(&mut stage.gateway).chain(members) {
+    if !violations.is_empty()
+        && let Err(error) = scenario::undo(scene).await
+    {
+        violations.push(format!("what the trial did cannot be undone: {error:#}"));
+    }
+    for member in scene.stage.members() {
         member.thaw();
         let healed =
             block_in_place(|| if member.is_alive() { member.wait() } else { member.start() });
@@ -150,24 +160,25 @@ fn too_slow(scenario: &Scenario, outcome: &Outcome) -> Option<String> {
     (median > limit).then(|| format!("RECOVERY took {median:.1?}, the median, not {limit:?}"))
 }
 
-async fn rate(crowd: &Crowd, during: Duration) -> f64 {
-    let before = crowd.accepted();
+/// Orders settled a second: what was accepted, less what waits now and did not before. More than nothing.
+async fn rate(scene: &Scene<'_>, during: Duration) -> Result<f64> {
+    let settled = async || -> Result<i64> {
+        let waiting = Sight::waiting(&scene.stage.db).await?;
+        Ok(i64::try_from(scene.crowd.accepted())? - waiting)
+    };
+    let before = settled().await?;
     sleep(during).await;
-    let accepted = u32::try_from(crowd.accepted() - before).unwrap_or(u32::MAX);
-    f64::from(accepted) / during.as_secs_f64()
+    let rate = f64::from(i32::try_from(settled().await? - before)?) / during.as_secs_f64();
+    ensure!(rate > 0.0, "no order was settled in {during:?}");
+    Ok(rate)
 }
 
-async fn comes_back(crowd: &Crowd, before: f64) -> bool {
+async fn comes_back(scene: &Scene<'_>, before: f64) -> bool {
     let started = Instant::now();
     while started.elapsed() < RATE_BACK {
-        if rate(crowd, RATE_LOOK).await >= 0.9 * before {
+        if matches!(rate(scene, RATE_LOOK).await, Ok(rate) if rate >= 0.9 * before) {
             return true;
         }
     }
     false
-}
-
-async fn evidence(stage: &Stage<'_>) -> Result<PathBuf> {
-    keep_evidence(stage).await?;
-    Ok(stage.site.folder().to_owned())
 }

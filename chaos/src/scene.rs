@@ -34,6 +34,8 @@ pub struct Scenario {
     pub mood: fn() -> Mood,
     /// Orders are begun at so many hundredths of the rate at which they can be; otherwise as the mood has it.
     pub share: Option<u32>,
+    /// How long one fault lasts at most; an order that waits for longer than that and a minute is late.
+    pub longest_fault: Duration,
     /// What a trial does.
     pub act: Act,
 }
@@ -46,7 +48,24 @@ impl Scenario {
     pub fn new(name: &'static str, about: &'static str, trials: (u32, u32), act: Act) -> Self {
         let (trials, quick) = trials;
         let (plan, mood) = (Plan::default, Mood::default);
-        Self { name, about, trials, quick, median: None, plan, mood, share: None, act }
+        Self {
+            name,
+            about,
+            trials,
+            quick,
+            median: None,
+            plan,
+            mood,
+            share: None,
+            longest_fault: Duration::from_secs(10),
+            act,
+        }
+    }
+
+    /// With faults that last so long.
+    #[must_use]
+    pub fn lasting(self, seconds: u64) -> Self {
+        Self { longest_fault: Duration::from_secs(seconds), ..self }
     }
 
     /// With a promise of how long the median recovery takes at most.
@@ -109,6 +128,11 @@ impl Scene<'_> {
     /// Waits for the next order that is settled.
     pub async fn until_next(&self, since: Instant) -> Result<Duration> {
         Sight::until_next(&self.stage.db, since, LONGEST_RECOVERY).await
+    }
+
+    /// Waits until every message that is in the outbox has left it.
+    pub async fn until_sent(&self, since: Instant) -> Result<()> {
+        Sight::until_sent(&self.stage.db, since, LONGEST_RECOVERY).await
     }
 
     /// A place among the workers that are not spared.

@@ -1,8 +1,9 @@
 //! The client's log: every call with its outcome, and what the buyers claim because of the answers that
 //! they got. It is one of three sources; the others are the database and the gateway's ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use serde::Serialize;
+use serde_json::Value;
 
 /// How a call ended, as the client knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,14 +58,25 @@ pub struct Purchase {
     pub key: Option<String>,
     /// The order, once a 202 named it.
     pub order: Option<String>,
+    /// Of the whole first 202.
+    fingerprint: u64,
+    /// The last word was a refusal, and no call before it ended unknown: nothing was ordered.
+    pub is_refused: bool,
 }
 
-/// What was seen of an order, one look after the other.
-#[derive(Debug, Clone, Default)]
+impl Purchase {
+    /// Nothing is known of it yet.
+    pub fn new(buyer: &str, key: Option<String>) -> Self {
+        Self { buyer: buyer.to_owned(), key, ..Self::default() }
+    }
+}
+
+/// A look at an order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seen {
-    /// The last version.
+    /// The version.
     pub version: u64,
-    /// The last status.
+    /// The status.
     pub status: String,
 }
 
@@ -82,8 +95,14 @@ pub struct Told {
     pub purchases: Vec<Purchase>,
     /// Of these, those whose order is known.
     pub accepted: usize,
-    /// Every order that was looked at.
-    pub seen: BTreeMap<String, Seen>,
+    /// Every order that was looked at, and each thing that was seen of it, in that order.
+    pub seen: HashMap<String, Vec<Seen>>,
+    /// The orders of double clicks that were answered with two.
+    pub pairs: Vec<[String; 2]>,
+    /// Orders whose cancellation was taken.
+    pub wishes: BTreeSet<String>,
+    /// Orders that an administrator moved, and where to.
+    pub moves: BTreeSet<(String, &'static str)>,
     /// What a client saw that must never be seen.
     pub violations: Vec<String>,
     /// Calls by ending.
@@ -119,20 +138,24 @@ impl Testimony {
         told.purchases.len() - 1
     }
 
-    /// A 202 named this order for a checkout. A second answer has to name the same.
-    pub fn answered(&self, place: usize, order: &str) {
+    /// A 202 named this order for a checkout. A second answer has to be the same to the letter.
+    pub fn answered(&self, place: usize, order: &str, body: &Value) {
+        let mut hasher = DefaultHasher::new();
+        body.to_string().hash(&mut hasher);
+        let fingerprint = hasher.finish();
         let mut told = self.told();
         let told = &mut *told;
         let purchase = &mut told.purchases[place];
         match &purchase.order {
             None => {
                 purchase.order = Some(order.to_owned());
+                purchase.fingerprint = fingerprint;
                 told.accepted += 1;
             }
-            Some(first) if first == order => {}
+            Some(first) if first == order && purchase.fingerprint == fingerprint => {}
             Some(first) => {
                 let words = format!(
-                    "key {:?} of {} was answered {first} and then {order}",
+                    "key {:?} of {} was answered {first} and then {order}: {body}",
                     purchase.key, purchase.buyer
                 );
                 told.violations.push(words);
@@ -140,19 +163,54 @@ impl Testimony {
         }
     }
 
+    /// A checkout was refused; with `is_sure` nobody can have accepted it. After a 202 that must not be.
+    pub fn refused(&self, place: usize, status: u16, is_sure: bool) {
+        let mut told = self.told();
+        let told = &mut *told;
+        let purchase = &mut told.purchases[place];
+        purchase.is_refused = is_sure;
+        if let Some(order) = &purchase.order {
+            let (key, buyer) = (&purchase.key, &purchase.buyer);
+            let words = format!("key {key:?} of {buyer} was accepted as {order}, then {status}");
+            told.violations.push(words);
+        }
+    }
+
+    /// A double click without a key was answered with two orders.
+    pub fn two_orders(&self, pair: [String; 2]) {
+        self.told().pairs.push(pair);
+    }
+
+    /// Somebody asked to cancel; below 400 the wish was taken.
+    pub fn wished(&self, order: &str, status: u16) {
+        if status < 400 {
+            self.told().wishes.insert(order.to_owned());
+        }
+    }
+
+    /// An administrator moved the order.
+    pub fn moved(&self, order: &str, to: &'static str) {
+        self.told().moves.insert((order.to_owned(), to));
+    }
+
     /// An order was seen like this; it must not have been seen further along before.
     pub fn saw(&self, order: &str, version: u64, status: &str) {
+        let now = Seen { version, status: status.to_owned() };
         let mut told = self.told();
-        let before = told.seen.entry(order.to_owned()).or_default();
-        let goes_back = version < before.version;
-        let differs = version == before.version && before.status != status;
-        let words = (goes_back || differs).then(|| {
+        let seen = told.seen.entry(order.to_owned()).or_default();
+        let Some(before) = seen.last().filter(|before| **before != now) else {
+            if seen.is_empty() {
+                seen.push(now);
+            }
+            return;
+        };
+        let words = (version <= before.version).then(|| {
             format!(
                 "{order} was seen {} in version {}, then {status} in version {version}",
                 before.status, before.version
             )
         });
-        *before = Seen { version, status: status.to_owned() };
+        seen.push(now);
         told.violations.extend(words);
     }
 
@@ -174,6 +232,8 @@ impl Testimony {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn testimony() -> (tempfile::TempDir, Testimony) {
@@ -198,10 +258,12 @@ mod tests {
     fn a_key_that_is_answered_twice_has_one_order() {
         let (_folder, testimony) = testimony();
         let place = testimony.purchase(Purchase::default());
-        testimony.answered(place, "ord_1");
-        testimony.answered(place, "ord_1");
+        testimony.answered(place, "ord_1", &json!({"total": 1}));
+        testimony.answered(place, "ord_1", &json!({"total": 1}));
         assert!(testimony.told().violations.is_empty());
-        testimony.answered(place, "ord_2");
-        assert_eq!(testimony.told().violations.len(), 1);
+        testimony.answered(place, "ord_2", &json!({"total": 1}));
+        testimony.answered(place, "ord_1", &json!({"total": 2}));
+        testimony.refused(place, 409, true);
+        assert_eq!(testimony.told().violations.len(), 3);
     }
 }

@@ -9,7 +9,8 @@
 //! With it, `ORDERMILL_CRASH_AT=reserve.after_commit:3` makes the process abort when it comes to this place for
 //! the third time; several are separated by commas. It dies as by SIGKILL: nothing is flushed, closed or
 //! handed back. The names are stable. `ORDERMILL_FREEZE_AT` stops it there instead, as by SIGSTOP, until
-//! somebody sends SIGCONT; and `ORDERMILL_CLOCK_SKEW_SECONDS` makes its clock wrong.
+//! somebody sends SIGCONT, `ORDERMILL_PANIC_AT` makes that one task panic; and
+//! `ORDERMILL_CLOCK_SKEW_SECONDS=3600@2` makes its clock jump by an hour after two seconds.
 //!
 //! [`crash_point!`]: crate::crash_point
 
@@ -80,11 +81,13 @@ mod armed {
     use std::collections::BTreeMap;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, Instant};
 
     use super::POINTS;
 
     const VARIABLE: &str = "ORDERMILL_CRASH_AT";
     const FREEZE: &str = "ORDERMILL_FREEZE_AT";
+    const PANIC: &str = "ORDERMILL_PANIC_AT";
     const SKEW: &str = "ORDERMILL_CLOCK_SKEW_SECONDS";
 
     /// What the variable says cannot be meant.
@@ -108,7 +111,9 @@ mod armed {
     /// Reads the variables and arms their points. Called first in a binary; without a variable nothing is
     /// armed.
     pub fn arm() -> Result<(), BadCrashPoint> {
+        skew();
         at(&told(VARIABLE), || std::process::abort())?;
+        at(&told(PANIC), || panic!("told to panic"))?;
         at(&told(FREEZE), || {
             let own = rustix::process::getpid();
             rustix::process::kill_process(own, rustix::process::Signal::STOP)
@@ -116,11 +121,16 @@ mod armed {
         })
     }
 
-    /// By how much the clock of this process is wrong.
+    /// By how much the clock of this process is wrong by now; it is right until it jumps.
     pub fn skew() -> chrono::TimeDelta {
-        static SECONDS: OnceLock<i64> = OnceLock::new();
-        let seconds = SECONDS.get_or_init(|| told(SKEW).parse().unwrap_or(0));
-        chrono::TimeDelta::seconds(*seconds)
+        static JUMP: OnceLock<(i64, Instant)> = OnceLock::new();
+        let (seconds, at) = JUMP.get_or_init(|| {
+            let told = told(SKEW);
+            let (seconds, after) = told.split_once('@').unwrap_or((&told, ""));
+            let after = Duration::from_secs(after.parse().unwrap_or(0));
+            (seconds.parse().unwrap_or(0), Instant::now() + after)
+        });
+        chrono::TimeDelta::seconds(if Instant::now() < *at { 0 } else { *seconds })
     }
 
     fn told(variable: &str) -> String {

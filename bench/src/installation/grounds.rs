@@ -98,7 +98,16 @@ impl Grounds {
         Ok(())
     }
 
-    /// Starts the killed database and waits for it.
+    /// Stops a private database in order; a given one is killed.
+    pub fn stop_database(&mut self) -> Result<()> {
+        match &mut self.servers {
+            Some(servers) => servers.stop_database(),
+            None => run(self.commands.kill_database_with.as_deref())?,
+        }
+        Ok(())
+    }
+
+    /// Starts the database that was killed or stopped, and waits for it.
     pub fn restart_database(&mut self) -> Result<()> {
         match &mut self.servers {
             Some(servers) => servers.restart_database(),
@@ -110,6 +119,15 @@ impl Grounds {
     pub fn kill_broker(&mut self) -> Result<()> {
         match &mut self.servers {
             Some(servers) => servers.kill_broker(),
+            None => run(self.commands.kill_broker_with.as_deref())?,
+        }
+        Ok(())
+    }
+
+    /// Stops a private broker in order; a given one is killed.
+    pub fn stop_broker(&mut self) -> Result<()> {
+        match &mut self.servers {
+            Some(servers) => servers.stop_broker(),
             None => run(self.commands.kill_broker_with.as_deref())?,
         }
         Ok(())
@@ -130,7 +148,7 @@ impl Grounds {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Starts the killed broker and waits for it.
+    /// Starts the broker that was killed or stopped, and waits for it.
     pub fn restart_broker(&mut self) -> Result<()> {
         match &mut self.servers {
             Some(servers) => servers.restart_broker(),

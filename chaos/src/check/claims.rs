@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::store::Row;
 use crate::crowd::Crowd;
+use crate::testimony::Told;
 
 const HOLDING: [&str; 5] = ["reserved", "paid", "packed", "shipped", "delivered"];
 
@@ -31,13 +32,23 @@ pub(super) async fn check(
     rows: &[Row],
     violations: &mut Vec<String>,
 ) -> Result<()> {
+    compare(&crowd.testimony.told(), rows, violations);
+    let held = looks(crowd, rows, violations).await?;
+    stock(crowd, &held, violations).await
+}
+
+fn compare(told: &Told, rows: &[Row], violations: &mut Vec<String>) {
     let stored: HashMap<String, &Row> =
         rows.iter().map(|row| (row.order_id.to_string(), row)).collect();
     let (mut keys, mut clicks) = (BTreeSet::new(), BTreeMap::<String, usize>::new());
-    for purchase in &crowd.testimony.told().purchases {
+    let mut refused = BTreeSet::new();
+    for purchase in &told.purchases {
         match &purchase.key {
             Some(key) => drop(keys.insert((purchase.buyer.clone(), format!("h:{key}")))),
             None => *clicks.entry(purchase.buyer.clone()).or_default() += 1,
+        }
+        if purchase.is_refused {
+            refused.extend(purchase.key.as_ref().map(|key| (&purchase.buyer, key)));
         }
         let Some(order) = &purchase.order else { continue };
         let Some(row) = stored.get(order) else {
@@ -60,6 +71,10 @@ pub(super) async fn check(
             if !keys.contains(&(row.email.clone(), row.idempotency_key.clone())) {
                 violations.push(format!("{} was ordered by nobody", row.order_id));
             }
+            let key = row.idempotency_key.trim_start_matches("h:").to_owned();
+            if refused.contains(&(&row.email, &key)) {
+                violations.push(format!("{} was refused to {}", row.order_id, row.email));
+            }
         } else {
             *kept.entry(row.email.clone()).or_default() += 1;
         }
@@ -71,8 +86,15 @@ pub(super) async fn check(
                 .push(format!("DOUBLED: {buyer} clicked {clicked} times and has {orders} orders"));
         }
     }
-    let held = looks(crowd, rows, violations).await?;
-    stock(crowd, &held, violations).await
+    for pair in &told.pairs {
+        let gave_back = |order: &String| {
+            let status = stored.get(order).and_then(|row| row.status.as_deref());
+            matches!(status, Some("rejected" | "payment_failed"))
+        };
+        if !pair.iter().any(gave_back) {
+            violations.push(format!("DOUBLED: a double click bought {} and {}", pair[0], pair[1]));
+        }
+    }
 }
 
 /// A last look at every order, as its readers see it; answers the units that they hold of each product.

@@ -3,6 +3,7 @@
 
 mod books;
 mod claims;
+mod histories;
 mod money;
 mod store;
 
@@ -28,8 +29,8 @@ pub struct Expected {
     pub broken: Vec<String>,
     /// Words of ERROR lines that are part of the story.
     pub errors: Vec<&'static str>,
-    /// Dead letters of stages that gave up are part of the story.
-    pub letters: bool,
+    /// How long a fault lasts at most; what an order waits for beyond that is the installation's.
+    pub longest_fault: Duration,
 }
 
 /// Waits for the end of everything and answers what is wrong.
@@ -56,12 +57,21 @@ async fn compare(
 ) -> Result<()> {
     let rows = store::rows(&stage.db).await?;
     claims::check(crowd, &rows, violations).await?;
+    histories::check(&stage.db, crowd, violations).await?;
     money::check(&stage.site.ledger(), &rows, violations)?;
     books::letters(&rows, &store::letters(&stage.db).await?, expected, violations);
     books::logs(&stage.site.errors_logged()?, expected, violations);
     let (outbox, negative) = store::leftovers(&stage.db).await?;
     if outbox + negative > 0 {
         violations.push(format!("{outbox} rows in the outbox, {negative} products below zero"));
+    }
+    if !store::refuses_less_than_nothing(&stage.db).await? {
+        violations.push("the database lets the stock fall below zero".to_owned());
+    }
+    let limit = expected.longest_fault + REST;
+    if let Some((order, took)) = store::slowest(&stage.db).await?.filter(|(_, took)| *took > limit)
+    {
+        violations.push(format!("LATE: {order} ended {took:?} after it was accepted"));
     }
     let verdict = block_in_place(|| stage.site.verify())?;
     if !verdict.is_clean {

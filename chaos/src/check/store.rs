@@ -1,8 +1,11 @@
 //! What the database says, read past everything of ours that could be wrong about it.
 
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::Result;
+use futures::TryStreamExt as _;
 use ordermill_common::db::Db;
 use ordermill_common::id::{OrderId, PaymentId};
 use sqlx::AssertSqlSafe;
@@ -39,12 +42,62 @@ pub(super) struct Letter {
     pub(super) order_id: Option<OrderId>,
     pub(super) source: String,
     pub(super) reason: String,
+    pub(super) state: String,
 }
 
 /// Every dead letter.
 pub(super) async fn letters(db: &Db) -> Result<Vec<Letter>> {
-    let letters = "select message_id, order_id, source, reason from dead_letters";
+    let letters = "select message_id, order_id, source, reason, state from dead_letters";
     Ok(sqlx::query_as(letters).fetch_all(db.pool()).await?)
+}
+
+/// An entry of an order's history.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) version: i64,
+    pub(super) status: String,
+}
+
+/// The history of every order, from its first entry on.
+pub(super) async fn histories(db: &Db) -> Result<HashMap<String, Vec<Step>>> {
+    let mut histories = HashMap::<String, Vec<Step>>::new();
+    let entries = "select order_id, version, status from order_history order by order_id, version";
+    let mut rows = sqlx::query_as::<_, (OrderId, i64, String)>(entries).fetch(db.pool());
+    while let Some((order, version, status)) = rows.try_next().await? {
+        histories.entry(order.to_string()).or_default().push(Step { version, status });
+    }
+    Ok(histories)
+}
+
+/// Orders that somebody wished to cancel.
+pub(super) async fn wished(db: &Db) -> Result<BTreeSet<String>> {
+    let orders: Vec<OrderId> =
+        sqlx::query_scalar("select order_id from cancellations").fetch_all(db.pool()).await?;
+    Ok(orders.iter().map(OrderId::to_string).collect())
+}
+
+/// The order that was longest on its way from its acceptance to what its buyer waited for.
+pub(super) async fn slowest(db: &Db) -> Result<Option<(OrderId, Duration)>> {
+    let slowest: Option<(OrderId, i64)> = sqlx::query_as(
+        "select c.order_id, cast(min(timestampdiff(second, c.accepted_at, h.at)) as signed) as took \
+         from checkouts c \
+         join order_history h on h.order_id = c.order_id \
+         where h.status in ('paid', 'rejected', 'payment_failed', 'cancelled') \
+         group by c.order_id \
+         order by took desc \
+         limit 1",
+    )
+    .fetch_optional(db.pool())
+    .await?;
+    Ok(slowest.map(|(order, took)| (order, Duration::from_secs(took.unsigned_abs()))))
+}
+
+/// Whether the database itself refuses a stock below zero: then there was none at any moment.
+pub(super) async fn refuses_less_than_nothing(db: &Db) -> Result<bool> {
+    let mut tx = db.pool().begin().await?;
+    let taken = sqlx::query("update stock set available = -1 limit 1").execute(&mut *tx).await;
+    tx.rollback().await?;
+    Ok(taken.is_err())
 }
 
 /// How many rows are in the outbox, and how many products have less than nothing.

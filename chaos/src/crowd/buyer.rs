@@ -82,19 +82,22 @@ impl Buyer {
         let key = format!("{}-{}", self.email, self.orders);
         let request = Request::json("POST", "/v1/checkout", body).keyed(&key);
         let place = self.purchase(Some(key.clone()));
+        let mut is_sure = true;
         if self.caller.dice().percent(self.mood.doubles) {
             for reply in self.caller.twice("checkout twice", &key, &request).await {
+                is_sure &= reply.is_some();
                 self.note(place, reply.as_ref());
             }
         }
         let reply = self.caller.ask("checkout", &key, &request).await?;
-        let Some(order) = self.note(place, Some(&reply)) else { return Ok(Vec::new()) };
+        let Some(order) = self.note(place, Some(&reply)) else {
+            self.caller.testimony().refused(place, reply.status, is_sure && reply.is_sure);
+            return Ok(Vec::new());
+        };
         if self.caller.dice().percent(self.mood.doubles) {
             let again = self.caller.ask("checkout again", &key, &request).await?;
             if self.note(place, Some(&again)).is_none() {
-                let words =
-                    format!("{key} was accepted, and later {} {}", again.status, again.body);
-                self.caller.testimony().violation(words);
+                self.caller.testimony().refused(place, again.status, false);
             }
         }
         if self.caller.dice().percent(self.mood.doubles) {
@@ -130,18 +133,21 @@ impl Buyer {
                 orders.push(order);
             }
         }
+        if let [one, other] = orders.as_slice() {
+            self.caller.testimony().two_orders([one.clone(), other.clone()]);
+        }
         orders
     }
 
     fn purchase(&self, key: Option<String>) -> usize {
-        let buyer = self.email.clone();
-        self.caller.testimony().purchase(Purchase { buyer, key, order: None })
+        self.caller.testimony().purchase(Purchase::new(&self.email, key))
     }
 
     /// Takes an accepted order's id down.
     fn note(&self, place: usize, reply: Option<&Reply>) -> Option<String> {
-        let order = reply.filter(|reply| reply.status == 202)?.text("id").to_owned();
-        self.caller.testimony().answered(place, &order);
+        let reply = reply.filter(|reply| reply.status == 202)?;
+        let order = reply.text("id").to_owned();
+        self.caller.testimony().answered(place, &order, &reply.body);
         Some(order)
     }
 
@@ -152,7 +158,8 @@ impl Buyer {
         sleep(Duration::from_millis(delay)).await;
         let path = format!("/v1/orders/{order}/cancel");
         let request = Request::new("POST", &path);
-        self.caller.ask("cancel", order, &request).await?;
+        let reply = self.caller.ask("cancel", order, &request).await?;
+        self.caller.testimony().wished(order, reply.status);
         Ok(())
     }
 

@@ -26,6 +26,8 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: Value,
+    /// No call before this one ended unknown.
+    pub is_sure: bool,
 }
 
 impl Reply {
@@ -41,7 +43,7 @@ impl Reply {
 
     /// The body as what it is meant to be.
     pub fn read<T: DeserializeOwned>(self) -> Result<T> {
-        let Self { status, body } = self;
+        let Self { status, body, .. } = self;
         serde_json::from_value(body).with_context(|| format!("an answer of {status}"))
     }
 }
@@ -122,11 +124,12 @@ impl Caller {
 
     async fn insist(&mut self, what: &str, subject: &str, request: &Request<'_>) -> Result<Reply> {
         let started = Instant::now();
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut is_sure) = (FIRST_PAUSE, true);
         loop {
             if let Some(reply) = self.once(what, subject, request).await {
-                return Ok(reply);
+                return Ok(Reply { is_sure, ..reply });
             }
+            is_sure = false;
             if started.elapsed() > LONGEST {
                 bail!("{what} {subject}: no answer in {LONGEST:?}");
             }
@@ -153,12 +156,22 @@ impl Caller {
         subject: &str,
         request: &Request<'_>,
     ) -> [Option<Reply>; 2] {
-        let (one, other) = (self.dice.below(self.apis.len()), self.dice.below(self.apis.len()));
+        self.both(subject, [(what, request), (what, request)]).await
+    }
+
+    /// Makes two calls about one subject at the same time, at APIs that chance chooses.
+    pub async fn both(
+        &mut self,
+        subject: &str,
+        calls: [(&str, &Request<'_>); 2],
+    ) -> [Option<Reply>; 2] {
+        let [one, other] = [(); 2].map(|()| self.dice.below(self.apis.len()));
+        let [(what, request), (other_what, other_request)] = calls;
         let both = tokio::join!(
             self.at(one, what, subject, request),
-            self.at(other, what, subject, request)
+            self.at(other, other_what, subject, other_request)
         );
-        [both.0, both.1]
+        both.into()
     }
 
     async fn at(
@@ -192,5 +205,5 @@ fn ending(status: u16) -> Ending {
 
 fn reply(answer: &Answer) -> Reply {
     let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-    Reply { status: answer.status, body }
+    Reply { status: answer.status, body, is_sure: true }
 }

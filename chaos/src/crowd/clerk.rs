@@ -1,5 +1,6 @@
 //! An administrator who moves orders along, cancels some, and so meets the buyers' changes of mind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,6 +10,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::caller::Caller;
+use super::pace::Pace;
 
 const NEXT: [(&str, &str); 3] =
     [("paid", "packed"), ("packed", "shipped"), ("shipped", "delivered")];
@@ -17,17 +19,26 @@ const PAUSE: Duration = Duration::from_millis(100);
 const CANCELS: u32 = 10;
 
 /// Works until `closing`.
-pub(super) async fn work(mut clerk: Caller, closing: CancellationToken) -> Result<()> {
-    while !closing.is_cancelled() {
+pub(super) async fn work(
+    mut clerk: Caller,
+    pace: Arc<Pace>,
+    closing: CancellationToken,
+) -> Result<()> {
+    while closing.run_until_cancelled(pace.open()).await.is_some() {
         let (from, to) = *clerk.dice().pick(&NEXT);
         if let Some(order) = any(&mut clerk, from).await? {
             if clerk.dice().percent(CANCELS) {
                 let path = format!("/v1/admin/orders/{order}/cancel");
-                clerk.ask("admin cancel", &order, &Request::new("POST", &path)).await?;
+                let reply = clerk.ask("admin cancel", &order, &Request::new("POST", &path)).await?;
+                clerk.testimony().wished(&order, reply.status);
             } else {
                 let path = format!("/v1/admin/orders/{order}/status");
                 let body = format!("{{\"status\":\"{to}\"}}");
-                clerk.ask("move", &order, &Request::json("POST", &path, &body)).await?;
+                let request = Request::json("POST", &path, &body);
+                let reply = clerk.ask("move", &order, &request).await?;
+                if reply.is_ok() {
+                    clerk.testimony().moved(&order, to);
+                }
             }
         }
         let _ = closing.run_until_cancelled(sleep(PAUSE)).await;

@@ -134,7 +134,7 @@ impl Crowd {
         }
         let mut working = call("clerk at work");
         working.enter(&email, &password, false).await?;
-        tasks.spawn(clerk::work(working, closing.clone()));
+        tasks.spawn(clerk::work(working, Arc::clone(&pace), closing.clone()));
         Ok(Self { closing, pace, tasks, testimony, shelves, clerk })
     }
 
@@ -148,9 +148,14 @@ impl Crowd {
         self.pace.set(per_second);
     }
 
-    /// Lets nobody begin anything new.
+    /// Lets nobody begin anything new, until [`Crowd::go_on`].
     pub fn rest(&self) {
-        self.closing.cancel();
+        self.pace.close(true);
+    }
+
+    /// Lets everybody in again.
+    pub fn go_on(&self) {
+        self.pace.close(false);
     }
 
     /// Lets the buyers finish what they began; fails when one of them never got an answer.

@@ -3,11 +3,15 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// Nobody waits until a rate is set.
+/// Nobody waits until a rate is set or the doors are closed.
 #[derive(Debug, Default)]
-pub(super) struct Pace(Mutex<Option<Beat>>);
+pub(super) struct Pace {
+    beat: Mutex<Option<Beat>>,
+    closed: watch::Sender<bool>,
+}
 
 #[derive(Debug)]
 struct Beat {
@@ -19,12 +23,24 @@ impl Pace {
     /// So many turns a second at most, which is more than 0.
     pub(super) fn set(&self, per_second: f64) {
         let every = Duration::from_secs_f64(1.0 / per_second);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+        *self.beat.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(Beat { every, next: Instant::now() });
+    }
+
+    /// Closes the doors, or opens them again.
+    pub(super) fn close(&self, closed: bool) {
+        self.closed.send_replace(closed);
+    }
+
+    /// Waits until the doors are open.
+    pub(super) async fn open(&self) {
+        // The sender is ours, so that the wait ends with the doors open.
+        let _ = self.closed.subscribe().wait_for(|closed| !closed).await;
     }
 
     /// Waits for the next turn. Turns that nobody took while everything stood still are not made up for.
     pub(super) async fn turn(&self) {
+        self.open().await;
         let turn = self.take(Instant::now());
         if let Some(turn) = turn {
             sleep_until(turn).await;
@@ -32,7 +48,7 @@ impl Pace {
     }
 
     fn take(&self, now: Instant) -> Option<Instant> {
-        let mut pace = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pace = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
         let beat = pace.as_mut()?;
         let turn = beat.next.max(now);
         beat.next = turn + beat.every;

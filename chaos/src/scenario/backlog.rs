@@ -35,6 +35,7 @@ pub(super) fn all() -> Vec<Scenario> {
             (1, 0),
             act,
         )
+        .lasting(FILLED_WITHIN.as_secs())
     }]
 }
 
@@ -61,6 +62,7 @@ fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
         .await?;
         live::note(&format!("worked off in {took:.0?}; {woken} wake-ups, at most {most} an order"));
         ensure!(most <= 3, "an order was woken {most} times");
+        scene.crowd.go_on();
         Ok(Trial::recovered(took))
     })
 }

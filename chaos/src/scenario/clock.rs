@@ -1,4 +1,4 @@
-//! A worker whose clock is wrong.
+//! A worker whose clock jumps.
 
 use anyhow::Result;
 use futures::future::BoxFuture;
@@ -8,24 +8,28 @@ use tokio::time::Instant;
 use crate::scene::{Scenario, Scene, Trial};
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![Scenario::new(
-        "clock-jump",
-        "One worker's clock is an hour ahead, or behind.",
-        (20, 2),
-        act,
-    )]
+    vec![
+        Scenario::new(
+            "clock-jump",
+            "One worker's clock jumps by an hour, ahead or back, while it works.",
+            (20, 2),
+            act,
+        )
+        // The histories have their times from that clock.
+        .lasting(7_200),
+    ]
 }
 
 fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         let place = scene.some_worker();
-        let skew = if trial.is_multiple_of(2) { "3600" } else { "-3600" };
+        let skew = if trial.is_multiple_of(2) { "3600@2" } else { "-3600@2" };
         let settings = [("ORDERMILL_CLOCK_SKEW_SECONDS", skew.to_owned())];
         block_in_place(|| {
             scene.stage.workers[place].start_with(&settings)?;
             scene.stage.workers[place].wait()
         })?;
-        scene.go_on(2_000, 4_000).await;
+        scene.go_on(3_000, 5_000).await;
         let now = Instant::now();
         let open = scene.prompt_orders().await?;
         let took = scene.until_settled(&open, now).await?;

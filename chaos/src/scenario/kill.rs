@@ -1,39 +1,90 @@
-//! SIGKILL of every process, again and again, at moments that chance chooses.
+//! SIGKILL of every process, again and again, at moments that chance chooses; and the servers' orderly ends.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use futures::future::BoxFuture;
-use tokio::task::block_in_place;
-use tokio::time::Instant;
+use ordermill_bench::installation::Grounds;
+use tokio::net::TcpStream;
+use tokio::task::{JoinSet, block_in_place};
+use tokio::time::{Instant, sleep};
 
-use crate::scene::{Scenario, Scene, Trial};
+use crate::crowd::Mood;
+use crate::scene::{LONGEST_RECOVERY, Scenario, Scene, Trial};
+use crate::stage::{Sight, address_of};
 
 /// After the broker's port has opened.
 const ALL_SETTLED: Duration = Duration::from_secs(20);
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
-        Scenario::new("worker-kill", "A worker is killed and started again. Recovered: every order that could be settled at once and was \
-             not is settled.", (1_000, 10), worker).recovers_within(2),
+        Scenario {
+            mood: || Mood { tokens: slow_tokens(), ..Mood::default() },
+            ..Scenario::new(
+                "worker-kill",
+                "A worker is killed and started again. Recovered, when it had orders in hand: these and all others \
+                 that could be settled at once and were not are settled.",
+                (1_000, 10),
+                worker,
+            )
+            .recovers_within(2)
+        },
         Scenario::new("api-kill", "An API is killed and started again.", (200, 4), api),
-        Scenario::new("gateway-kill", "The payment gateway is killed and started again. Recovered: the next payment ends.", (200, 4), gateway),
-        Scenario::new("database-kill", "The database is killed and started again. Recovered: the next payment ends, from its port's opening.", (200, 2), database),
-        Scenario::new("broker-kill", "RabbitMQ is killed and started again. Recovered: the next payment ends, from its port's opening.", (300, 2), broker).recovers_within(5),
+        Scenario::new(
+            "gateway-kill",
+            "The payment gateway is killed and started again. Recovered: the next payment ends.",
+            (200, 4),
+            gateway,
+        ),
+        Scenario::new(
+            "database-kill",
+            "The database is killed and started again. Recovered: the next payment ends, from its port's opening.",
+            (200, 2),
+            killed_database,
+        ),
+        Scenario::new(
+            "database-restart",
+            "The database is stopped in order and started again. Recovered: the next payment ends, from its port's opening.",
+            (50, 1),
+            stopped_database,
+        ),
+        Scenario::new(
+            "broker-kill",
+            "RabbitMQ is killed and started again. Recovered: the next payment ends, from its port's opening.",
+            (300, 2),
+            killed_broker,
+        )
+        .recovers_within(5),
+        Scenario::new(
+            "broker-restart",
+            "RabbitMQ is stopped in order and started again. Recovered: the next payment ends, from its port's opening.",
+            (50, 1),
+            stopped_broker,
+        )
+        .recovers_within(5),
     ]
+}
+
+/// So that most kills meet a worker with something in hand.
+fn slow_tokens() -> Vec<(&'static str, usize)> {
+    let slow = |(token, weight)| (token, if token == "tok_slow_150" { 50 } else { weight });
+    Mood::default().tokens.into_iter().map(slow).collect()
 }
 
 fn worker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         scene.go_on(100, 1_200).await;
         let place = scene.some_worker();
+        let owner = scene.stage.workers[place].owner().context("a worker without a name")?;
         scene.stage.workers[place].kill();
         let killed = Instant::now();
-        let open = scene.prompt_orders().await?;
+        let held = Sight::held_by(&scene.stage.db, owner).await?;
+        let open = [scene.prompt_orders().await?, held.clone()].concat();
         block_in_place(|| scene.stage.workers[place].start_with(&[]))?;
         let took = scene.until_settled(&open, killed).await?;
         block_in_place(|| scene.stage.workers[place].wait())?;
-        Ok(Trial::recovered(took))
+        Ok(Trial::recovered(took.filter(|_| !held.is_empty())))
     })
 }
 
@@ -59,28 +110,59 @@ fn gateway<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>>
     })
 }
 
-fn database<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
-    Box::pin(async move {
-        scene.go_on(500, 2_000).await;
-        scene.stage.grounds.kill_database()?;
-        scene.go_on(10, 500).await;
-        block_in_place(|| scene.stage.grounds.restart_database())?;
-        Ok(Trial::recovered(scene.until_next(Instant::now()).await?))
-    })
+fn killed_database<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(database(scene, Grounds::kill_database))
 }
 
-fn broker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
-    Box::pin(async move {
-        scene.go_on(500, 2_000).await;
-        scene.stage.grounds.kill_broker()?;
-        scene.go_on(10, 500).await;
-        block_in_place(|| scene.stage.grounds.restart_broker())?;
-        let open_again = Instant::now();
-        let waiting = scene.prompt_orders().await?;
-        let recovery = scene.until_next(open_again).await?;
-        // Long before a forgotten message's order would wake by itself.
-        let all = scene.until_settled(&waiting, open_again).await?;
-        ensure!(all.is_none_or(|all| all < ALL_SETTLED), "orders waited {all:?} for a message");
-        Ok(Trial::recovered(recovery))
-    })
+fn stopped_database<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(database(scene, Grounds::stop_database))
+}
+
+fn killed_broker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(broker(scene, Grounds::kill_broker))
+}
+
+fn stopped_broker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(broker(scene, Grounds::stop_broker))
+}
+
+async fn database(scene: &mut Scene<'_>, end: fn(&mut Grounds) -> Result<()>) -> Result<Trial> {
+    scene.go_on(500, 2_000).await;
+    block_in_place(|| end(scene.stage.grounds))?;
+    scene.go_on(10, 500).await;
+    let address = address_of(&scene.stage.grounds.database_url())?;
+    let (_, recovery) = opened_again(scene, address, Grounds::restart_database).await?;
+    Ok(Trial::recovered(recovery))
+}
+
+async fn broker(scene: &mut Scene<'_>, end: fn(&mut Grounds) -> Result<()>) -> Result<Trial> {
+    scene.go_on(500, 2_000).await;
+    block_in_place(|| end(scene.stage.grounds))?;
+    scene.go_on(10, 500).await;
+    let waiting = scene.prompt_orders().await?;
+    let address = address_of(&scene.stage.grounds.amqp_url())?;
+    let (opened, recovery) = opened_again(scene, address, Grounds::restart_broker).await?;
+    // Long before a forgotten message's order would wake by itself.
+    let all = scene.until_settled(&waiting, opened).await?;
+    ensure!(all.is_none_or(|all| all < ALL_SETTLED), "orders waited {all:?} for a message");
+    Ok(Trial::recovered(recovery))
+}
+
+/// Starts a server again, and answers when its port opened and how long after that an order was settled.
+async fn opened_again(
+    scene: &mut Scene<'_>,
+    address: SocketAddr,
+    restart: fn(&mut Grounds) -> Result<()>,
+) -> Result<(Instant, Duration)> {
+    let db = scene.stage.db.clone();
+    let mut watching = JoinSet::new();
+    watching.spawn(async move {
+        while TcpStream::connect(address).await.is_err() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let opened = Instant::now();
+        Ok((opened, Sight::until_next(&db, opened, LONGEST_RECOVERY).await?))
+    });
+    block_in_place(|| restart(scene.stage.grounds))?;
+    watching.join_next().await.context("it was just spawned")??
 }

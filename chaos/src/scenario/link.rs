@@ -49,8 +49,15 @@ pub(super) fn all() -> Vec<Scenario> {
             "What one process sends to a server, or is sent, or both, disappears for 12 s.",
             (30, 1),
             short_hole,
-        ),
-        Scenario::new("black-hole-90", "The same for 90 s.", (6, 0), long_hole),
+        )
+        .lasting(12),
+        Scenario::new(
+            "black-hole-90",
+            "The same for 90 s, an API and a worker, each server and each direction in turn.",
+            (12, 0),
+            long_hole,
+        )
+        .lasting(90),
     ];
     all.into_iter().map(|scenario| Scenario { plan, ..scenario }).collect()
 }
@@ -124,24 +131,37 @@ fn slow<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
 }
 
 fn short_hole<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
-    Box::pin(hole(scene, SHORT_HOLE))
+    Box::pin(async move {
+        scene.go_on(100, 800).await;
+        let direction = *scene.dice.pick(&DIRECTIONS);
+        let proxy = some_link(scene);
+        hole(proxy, direction, SHORT_HOLE).await?;
+        settled_again(scene).await
+    })
 }
 
-fn long_hole<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
-    Box::pin(hole(scene, LONG_HOLE))
+fn long_hole<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(async move {
+        scene.go_on(100, 800).await;
+        let turn = usize::try_from(trial - 1)?;
+        let direction = DIRECTIONS[turn % 3];
+        // The APIs' links come first.
+        let place = if turn / 3 % 2 == 0 { 0 } else { scene.stage.apis.len() };
+        let links = &scene.stage.links[place];
+        let proxy = if turn / 6 % 2 == 0 { &links.database } else { &links.broker };
+        hole(proxy, direction, LONG_HOLE).await?;
+        settled_again(scene).await
+    })
 }
 
-async fn hole(scene: &mut Scene<'_>, length: Duration) -> Result<Trial> {
-    scene.go_on(100, 800).await;
-    let direction = *scene.dice.pick(&DIRECTIONS);
-    let proxy = some_link(scene);
+/// Nobody hears from the connections that are held; they are found dead by their heartbeats and limits.
+async fn hole(proxy: &Proxy, direction: Direction, length: Duration) -> Result<()> {
     let before = proxy.tally();
     proxy.drop_silently(direction);
     sleep(length).await;
     takes_effect(proxy, before, |tally| tally.swallowed).await?;
     proxy.heal();
-    // Nobody hears from the connections that were held; they are found dead by their heartbeats and limits.
-    settled_again(scene).await
+    Ok(())
 }
 
 async fn settled_again(scene: &mut Scene<'_>) -> Result<Trial> {

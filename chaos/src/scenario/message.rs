@@ -35,9 +35,10 @@ fn duplicates<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Tria
             "select c.order_id, x.order_id is not null \
              from checkouts c \
              left join cancellations x on x.order_id = c.order_id \
-             order by rand() \
+             order by rand(?) \
              limit 40",
         )
+        .bind(scene.dice.between(0, 1 << 31))
         .fetch_all(scene.stage.db.pool())
         .await?;
         let mut messages = Vec::new();
@@ -74,10 +75,25 @@ fn mixed_poison<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Tr
             let queue = *scene.dice.pick(&[Queue::Checkout, Queue::Cancel]);
             poison(scene, queue, body).await?;
         }
+        for kind in [Kind::OrderCheckoutV1, Kind::OrderCancelV1] {
+            of_nobody(scene, kind).await?;
+        }
         let open = scene.prompt_orders().await?;
         let took = scene.until_settled(&open, Instant::now()).await?;
-        Ok(Trial { faults: 5, recovery: took })
+        Ok(Trial { faults: 7, recovery: took })
     })
+}
+
+/// Sends a message about an order that nobody knows, and expects it among the dead letters.
+pub(super) async fn of_nobody(scene: &mut Scene<'_>, kind: Kind) -> Result<()> {
+    let id = MessageId::mint();
+    let nobody = Envelope::new(id, kind, OrderId::mint(), RequestId::mint());
+    scene.expected.errors.extend(["for this message", "parked a dead letter"]);
+    match scene.stage.channels()?.publish(&nobody).await? {
+        Outcome::Confirmed => scene.expected.poison.push(id.to_string()),
+        other => bail!("the message was not taken: {other:?}"),
+    }
+    Ok(())
 }
 
 /// Sends a body that nobody can understand, and expects it among the dead letters.

@@ -10,12 +10,17 @@ mod link;
 mod message;
 mod outage;
 mod permanent;
+mod point;
 mod queue;
+mod race;
+mod redrive;
 mod rolling;
 mod row;
 mod soak;
 
-use crate::scene::Scenario;
+use anyhow::Result;
+
+use crate::scene::{Scenario, Scene};
 
 /// The scenarios in the order in which they are played.
 pub fn all() -> Vec<Scenario> {
@@ -25,7 +30,9 @@ pub fn all() -> Vec<Scenario> {
         outage::all(),
         link::all(),
         freeze::all(),
+        race::all(),
         message::all(),
+        redrive::all(),
         queue::all(),
         row::all(),
         clock::all(),
@@ -36,6 +43,14 @@ pub fn all() -> Vec<Scenario> {
         soak::all(),
     ];
     rooms.into_iter().flatten().collect()
+}
+
+/// Takes back what a trial that failed halfway may have left: how the gateway and the servers behave.
+pub(crate) async fn undo(scene: &mut Scene<'_>) -> Result<()> {
+    if scene.stage.gateway.is_alive() {
+        gateway::behave(scene, "{}").await?;
+    }
+    outage::undo(scene).await
 }
 
 #[cfg(test)]

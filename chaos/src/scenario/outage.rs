@@ -14,6 +14,9 @@ const AWAY_SECONDS: [u64; 3] = [5, 60, 150];
 const ALARM: Duration = Duration::from_secs(10);
 const READ_ONLY: Duration = Duration::from_secs(5);
 
+const ENOUGH: [&str; 2] = ["absolute", "1GiB"];
+const WRITABLE: &str = "set global super_read_only = off, global read_only = off";
+
 pub(super) fn all() -> Vec<Scenario> {
     vec![
         Scenario::new(
@@ -22,7 +25,8 @@ pub(super) fn all() -> Vec<Scenario> {
              payment ends.",
             (3, 1),
             broker_away,
-        ),
+        )
+        .lasting(150),
         Scenario::new(
             "broker-alarm",
             "RabbitMQ raises its memory alarm, and takes no messages for 10 s.",
@@ -31,7 +35,8 @@ pub(super) fn all() -> Vec<Scenario> {
         ),
         Scenario::new(
             "database-read-only",
-            "The database refuses writes for 5 s (super_read_only, which only MySQL has).",
+            "The database takes no writes for 5 s: MySQL refuses them (super_read_only), MariaDB holds them up (a \
+             global read lock).",
             (20, 1),
             database_read_only,
         ),
@@ -53,32 +58,46 @@ fn broker_away<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result
 fn broker_alarm<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         scene.go_on(500, 1_500).await;
-        let limit = |limit: &[&str]| {
-            let mut command = vec!["set_vm_memory_high_watermark"];
-            command.extend(limit);
-            block_in_place(|| scene.stage.grounds.ask_broker(&command)).map(drop)
-        };
-        limit(&["0"])?;
+        set_memory_limit(scene, &["0"])?;
         sleep(ALARM).await;
-        limit(&["absolute", "1GiB"])?;
+        set_memory_limit(scene, &ENOUGH)?;
         Ok(Trial::recovered(scene.until_next(Instant::now()).await?))
     })
 }
 
 fn database_read_only<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
-        let pool = scene.stage.db.pool();
-        let version: String = sqlx::query_scalar("select version()").fetch_one(pool).await?;
-        if version.contains("MariaDB") {
-            return Ok(Trial::default());
-        }
         scene.go_on(500, 1_500).await;
-        let pool = scene.stage.db.pool();
-        sqlx::raw_sql("set global super_read_only = on").execute(pool).await?;
+        // Of its own: MariaDB's lock ends with the session.
+        let mut session = scene.stage.db.connect().await?;
+        let (begin, end) = if is_mariadb(scene).await? {
+            ("flush tables with read lock", "unlock tables")
+        } else {
+            ("set global super_read_only = on", WRITABLE)
+        };
+        sqlx::raw_sql(begin).execute(&mut session).await?;
         sleep(READ_ONLY).await;
-        sqlx::raw_sql("set global super_read_only = off, global read_only = off")
-            .execute(pool)
-            .await?;
+        sqlx::raw_sql(end).execute(&mut session).await?;
         Ok(Trial::recovered(scene.until_next(Instant::now()).await?))
     })
+}
+
+async fn is_mariadb(scene: &Scene<'_>) -> Result<bool> {
+    let pool = scene.stage.db.pool();
+    let version: String = sqlx::query_scalar("select version()").fetch_one(pool).await?;
+    Ok(version.contains("MariaDB"))
+}
+
+fn set_memory_limit(scene: &Scene<'_>, limit: &[&str]) -> Result<()> {
+    let command = [&["set_vm_memory_high_watermark"], limit].concat();
+    block_in_place(|| scene.stage.grounds.ask_broker(&command)).map(drop)
+}
+
+/// The servers take everything again.
+pub(super) async fn undo(scene: &Scene<'_>) -> Result<()> {
+    set_memory_limit(scene, &ENOUGH)?;
+    if !is_mariadb(scene).await? {
+        sqlx::raw_sql(WRITABLE).execute(scene.stage.db.pool()).await?;
+    }
+    Ok(())
 }

@@ -19,11 +19,9 @@ pub(super) fn all() -> Vec<Scenario> {
 fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         let mut faults = 0;
-        for place in 0..scene.stage.apis.len() + scene.stage.workers.len() {
+        for place in 0..scene.stage.members().count() {
             scene.go_on(100, 500).await;
-            let stage = &mut scene.stage;
-            let (apis, workers) = (&mut stage.apis, &mut stage.workers);
-            let member = apis.iter_mut().chain(workers).nth(place).context("a place is taken")?;
+            let member = scene.stage.members().nth(place).context("a place is taken")?;
             block_in_place(|| member.drain().and_then(|()| member.start()))?;
             faults += 1;
         }

@@ -53,7 +53,7 @@ fn held<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     })
 }
 
-fn storm<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
+fn storm<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         let products: Vec<ProductId> = scene
             .crowd
@@ -61,9 +61,9 @@ fn storm<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial
             .iter()
             .map(|shelf| shelf.product.parse())
             .collect::<Result<_, _>>()?;
-        let db = &scene.stage.db;
+        let (db, seed) = (&scene.stage.db, scene.dice.seed());
         let strangers = (0..STRANGERS).map(|number| {
-            let dice = Dice::new(u64::from(trial), &format!("stranger {number}"));
+            let dice = Dice::new(seed, &format!("stranger {number}"));
             quarrel(db, &products, dice)
         });
         let deadlocks: u32 = join_all(strangers).await.into_iter().sum::<Result<_>>()?;

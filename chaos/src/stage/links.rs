@@ -49,13 +49,17 @@ async fn between(settings: &Settings, variable: &'static str) -> Result<(Proxy, 
         .iter()
         .find(|(name, _)| *name == variable)
         .with_context(|| format!("{variable} is not set"))?;
+    let target = address_of(url).with_context(|| variable.to_owned())?;
     let (start, end) = host(url);
-    let target: SocketAddr = url[start..end].parse().with_context(|| {
-        format!("{variable} must name the server by its address and port for a proxy")
-    })?;
     let proxy = Proxy::start(target).await?;
     let through = format!("{}{}{}", &url[..start], proxy.addr(), &url[end..]);
     Ok((proxy, through))
+}
+
+/// Where the server of this URL listens.
+pub fn address_of(url: &str) -> Result<SocketAddr> {
+    let (start, end) = host(url);
+    url[start..end].parse().context("a URL here must name its server by address and port")
 }
 
 /// Where `host:port` stands in a URL.

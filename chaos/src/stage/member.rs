@@ -1,18 +1,25 @@
 //! One process of the installation: started, armed with a crash point, killed, frozen, drained.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use ordermill_bench::installation::is_ready;
+use ordermill_common::id::OwnerId;
 use rustix::process::Signal;
+use serde_json::Value;
 use xtask::child::{self, Tied};
 use xtask::{binaries, wait};
 
 const READY: Duration = Duration::from_mins(1);
 const GRACE: Duration = Duration::from_secs(40);
+/// The setting that makes a process abort at a crash point.
+pub const CRASH_AT: &str = "ORDERMILL_CRASH_AT";
 
 /// Settings of a process, as environment variables.
 pub type Settings = Vec<(&'static str, String)>;
@@ -35,7 +42,12 @@ pub struct Member {
     settings: Settings,
     health: Health,
     log: PathBuf,
+    /// Where the log of what runs begins.
+    log_from: u64,
     running: Option<Tied>,
+    /// Whether it was told to abort at a crash point.
+    is_armed: bool,
+    deaths: Vec<String>,
 }
 
 impl Member {
@@ -55,7 +67,10 @@ impl Member {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             settings,
             health,
+            log_from: 0,
             running: None,
+            is_armed: false,
+            deaths: Vec::new(),
         }
     }
 
@@ -77,7 +92,9 @@ impl Member {
 
     /// Starts the process with further settings, without waiting for it. What runs there is killed.
     pub fn start_with(&mut self, more: &[(&str, String)]) -> Result<()> {
-        self.running = None;
+        self.kill();
+        self.is_armed = more.iter().any(|(name, _)| *name == CRASH_AT);
+        self.log_from = fs::metadata(&self.log).map_or(0, |log| log.len());
         let mut command = child::command(binaries::path(self.program)?);
         command.args(&self.arguments);
         command.envs(self.settings.iter().map(|(name, value)| (*name, value)));
@@ -102,7 +119,49 @@ impl Member {
 
     /// SIGKILL.
     pub fn kill(&mut self) {
+        self.notice_death();
         self.running = None;
+    }
+
+    /// Deaths that nobody asked for.
+    pub fn deaths(&mut self) -> &[String] {
+        self.notice_death();
+        &self.deaths
+    }
+
+    fn notice_death(&mut self) {
+        let ended = self.running.as_mut().map(Tied::ended);
+        if let Some(Ok(Some(status))) = ended
+            && !(self.is_armed && self.is_crash(status))
+        {
+            self.deaths.push(format!("DIED: {} ended by itself: {status}", self.name));
+            self.running = None;
+        }
+    }
+
+    /// Whether it ended at a crash point, as it was told.
+    fn is_crash(&self, status: ExitStatus) -> bool {
+        let is_hit = |line: &str| line.starts_with("crash point ") && line.ends_with(" hit");
+        status.signal() == Some(Signal::ABORT.as_raw()) && self.logged(is_hit).is_some()
+    }
+
+    /// Whether it has come to this crash point as often as it was told.
+    pub fn has_hit(&self, point: &str) -> bool {
+        self.logged(|line| line == format!("crash point {point} hit")).is_some()
+    }
+
+    /// The first line of this life's log that is like this.
+    fn logged(&self, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let mut log = File::open(&self.log).ok()?;
+        log.seek(SeekFrom::Start(self.log_from)).ok()?;
+        BufReader::new(log).lines().map_while(Result::ok).find(|line| is_wanted(line))
+    }
+
+    /// By what its leases are known, once a worker has said it.
+    pub fn owner(&self) -> Option<OwnerId> {
+        let line = self.logged(|line| line.contains("\"message\":\"working\""))?;
+        let line: Value = serde_json::from_str(&line).ok()?;
+        line["owner"].as_str()?.parse().ok()
     }
 
     /// SIGSTOP: it holds whatever it holds, and does nothing.
@@ -124,6 +183,7 @@ impl Member {
 
     /// SIGTERM, and its end; fails when it does not drain in time.
     pub fn drain(&mut self) -> Result<()> {
+        self.notice_death();
         let Some(mut running) = self.running.take() else { return Ok(()) };
         running.ask_to_stop();
         if !running.finish(GRACE) {

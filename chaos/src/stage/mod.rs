@@ -17,8 +17,8 @@ use ordermill_common::db::Db;
 use tokio::task::block_in_place;
 use xtask::ports;
 
-pub use links::Links;
-pub use member::{Health, Member, Settings};
+pub use links::{Links, address_of};
+pub use member::{CRASH_AT, Health, Member, Settings};
 pub use store::Sight;
 
 /// The currency of every installation here.
@@ -136,6 +136,21 @@ impl<'g> Stage<'g> {
     /// The broker, with this installation's prefix.
     pub fn broker(&self) -> Result<Broker> {
         Ok(Broker::new(&self.grounds.amqp_url(), self.site.queue_prefix())?)
+    }
+
+    /// Every process.
+    pub fn members(&mut self) -> impl Iterator<Item = &mut Member> {
+        std::iter::once(&mut self.gateway).chain(&mut self.apis).chain(&mut self.workers)
+    }
+
+    /// What is left in this installation's queues, a violation each.
+    pub fn messages(&self) -> Result<Vec<String>> {
+        let ask = ["list_queues", "name", "messages", "--silent"];
+        let queues = block_in_place(|| self.grounds.ask_broker(&ask))?;
+        let ours = queues.lines().filter(|line| line.starts_with(self.site.queue_prefix()));
+        let is_empty = |line: &&str| line.split_whitespace().last() == Some("0");
+        let left = ours.filter(|line| !is_empty(line));
+        Ok(left.map(|line| format!("LEFT: in a queue: {line}")).collect())
     }
 
     /// Drains everything and drops the database; fails when a process does not drain.

@@ -1,10 +1,11 @@
 //! What is seen in the database from outside, to know when something has recovered or ended. Reads only.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use ordermill_common::db::Db;
-use ordermill_common::id::OrderId;
+use ordermill_common::id::{OrderId, OwnerId};
 use tokio::time::{Instant, sleep};
 
 const LOOK: Duration = Duration::from_millis(20);
@@ -62,6 +63,30 @@ impl Sight {
         Ok(usize::try_from(left)?)
     }
 
+    /// Orders that are accepted or reserved.
+    pub async fn waiting(db: &Db) -> Result<i64> {
+        Ok(sqlx::query_scalar(
+            "select cast( \
+               (select count(*) from checkouts where wake_at is not null) \
+               + (select count(*) from payments where wake_at is not null) as signed)",
+        )
+        .fetch_one(db.pool())
+        .await?)
+    }
+
+    /// The orders that this worker has in hand, and nobody else for as long as its leases last.
+    pub async fn held_by(db: &Db, owner: OwnerId) -> Result<Vec<OrderId>> {
+        Ok(sqlx::query_scalar(
+            "select order_id \
+             from payments \
+             where wake_at is not null and owner = ? and status = 'pending' \
+               and method not like 'tok_timeout%' and method not like 'tok_fail%'",
+        )
+        .bind(owner)
+        .fetch_all(db.pool())
+        .await?)
+    }
+
     /// Waits until all of these orders are settled, and answers how long that took from `since`.
     pub async fn until_settled(
         db: &Db,
@@ -94,6 +119,24 @@ impl Sight {
             waiting = Self::prompt_orders(db).await.unwrap_or(waiting);
             if since.elapsed() > limit {
                 bail!("nothing was settled within {limit:?}");
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until every row that is in the outbox now has left it.
+    pub async fn until_sent(db: &Db, since: Instant, limit: Duration) -> Result<()> {
+        let rows = "select id from outbox";
+        let before: BTreeSet<Vec<u8>> =
+            sqlx::query_scalar(rows).fetch_all(db.pool()).await?.into_iter().collect();
+        loop {
+            let now: BTreeSet<Vec<u8>> =
+                sqlx::query_scalar(rows).fetch_all(db.pool()).await?.into_iter().collect();
+            if now.is_disjoint(&before) {
+                return Ok(());
+            }
+            if since.elapsed() > limit {
+                bail!("messages were not sent within {limit:?}");
             }
             sleep(LOOK).await;
         }

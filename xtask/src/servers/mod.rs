@@ -129,6 +129,11 @@ impl Servers {
         self.database.kill();
     }
 
+    /// Stops the database in order, and waits for its end.
+    pub fn stop_database(&mut self) {
+        self.database.stop(GRACE);
+    }
+
     /// Starts the database again on its port (killing it first if it runs) and waits for it.
     pub fn restart_database(&mut self) -> Result<()> {
         self.database.kill();
@@ -139,6 +144,11 @@ impl Servers {
     /// Kills the broker with SIGKILL.
     pub fn kill_broker(&mut self) {
         self.broker.kill();
+    }
+
+    /// Stops the broker in order, and waits for its end.
+    pub fn stop_broker(&mut self) {
+        self.broker.stop(GRACE);
     }
 
     /// Starts the broker again on its port (killing it first if it runs) and waits for it.
