@@ -20,7 +20,7 @@ async fn orders_that_meet_a_silent_gateway_are_scheduled_and_paid_when_it_answer
 
     until("the breaker is open", || async { shop.logs().contains(OPEN).then_some(()) }).await;
     until("orders are scheduled and not called for", || async {
-        let put_off = shop.logs().contains("not_called");
+        let put_off = shop.logs().contains("barred");
         (put_off && shop.count(SCHEDULED).await > 0).then_some(())
     })
     .await;

@@ -93,13 +93,21 @@ async fn an_order_without_a_verdict_is_cancelled_at_once_when_its_buyer_asks() {
 }
 
 #[tokio::test]
-async fn orders_that_wait_long_for_the_gateway_are_put_off_and_paid_later() {
-    let plan = ShopPlan::workers(1).with("ORDERMILL_CHARGES", "1");
-    let shop = Shop::open_as(plan).await;
+async fn orders_that_wait_long_for_their_turn_are_put_off_and_paid_later_however_old_they_are() {
+    let patient = ShopPlan::workers(1)
+        .with("ORDERMILL_CHARGES", "1")
+        .with("ORDERMILL_CHARGE_TIMEOUT_MS", "10000");
+    let shop = Shop::open_as(patient).await;
     let mug = shop.admin().sells("MUG", 20).await;
     let buyers = shop.buyers(9).await;
     join_all(buyers.iter().map(|buyer| buyer.order(&mug, 1, "tok_slow_800"))).await;
+    until("all of them wait for the one call at a time", || async {
+        (shop.count("select cast(count(*) as signed) from payments").await == 9).then_some(())
+    })
+    .await;
 
+    // They have waited for minutes already.
+    shop.change("update payments set created_at = created_at - interval 5 minute").await;
     shop.at_rest().await;
 
     assert_eq!(shop.captures(), 9);

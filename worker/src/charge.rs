@@ -82,10 +82,10 @@ impl Till {
             answer
         };
         match self.call(call, leased_until).await {
-            Some(Ok(Verdict::Captured)) => CallOutcome::Captured,
-            Some(Ok(Verdict::Declined(why))) => CallOutcome::Declined(why),
-            Some(Err(error)) => CallOutcome::NoVerdict("charge", error.as_str().to_owned()),
-            None => CallOutcome::NotCalled,
+            Ok(Ok(Verdict::Captured)) => CallOutcome::Captured,
+            Ok(Ok(Verdict::Declined(why))) => CallOutcome::Declined(why),
+            Ok(Err(error)) => CallOutcome::NoVerdict("charge", error.as_str().to_owned()),
+            Err(uncalled) => uncalled,
         }
     }
 
@@ -98,23 +98,25 @@ impl Till {
             answer
         };
         match self.call(call, leased_until).await {
-            Some(Ok(())) => CallOutcome::Voided,
-            Some(Err(error)) => CallOutcome::NoVerdict("void", error.as_str().to_owned()),
-            None => CallOutcome::NotCalled,
+            Ok(Ok(())) => CallOutcome::Voided,
+            Ok(Err(error)) => CallOutcome::NoVerdict("void", error.as_str().to_owned()),
+            Err(uncalled) => uncalled,
         }
     }
 
+    /// What the call answered; or why it was not made.
     async fn call<T, E>(
         &self,
         call: impl Future<Output = Result<T, E>>,
         leased_until: Instant,
-    ) -> Option<Result<T, E>> {
+    ) -> Result<Result<T, E>, CallOutcome> {
         let waiting = tokio::time::timeout(self.longest_wait, self.permits.acquire());
-        let permit = waiting.await.ok()?.ok()?;
-        if Instant::now() + self.timeout > leased_until {
-            return None;
+        let Ok(Ok(permit)) = waiting.await else { return Err(CallOutcome::NotCalled) };
+        let now = Instant::now();
+        if now + self.timeout > leased_until {
+            return Err(CallOutcome::NotCalled);
         }
-        let pass = self.breaker().pass(Instant::now())?;
+        let pass = self.breaker().pass(now).map_err(CallOutcome::Barred)?;
         let answer = call.await;
         drop(permit);
         match self.breaker().record(&pass, answer.is_ok(), Instant::now()) {
@@ -127,7 +129,7 @@ impl Till {
             }
             Change::Closed => tracing::info!("the payment gateway answers again"),
         }
-        Some(answer)
+        Ok(answer)
     }
 
     fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {

@@ -42,6 +42,8 @@ impl Default for BreakerLimits {
 pub struct Breaker {
     limits: BreakerLimits,
     state: State,
+    /// When it opened, until a verdict closes it.
+    opened: Option<Instant>,
 }
 
 /// Leave to make one call; its end is recorded with [`Breaker::record`].
@@ -72,18 +74,18 @@ enum State {
 impl Breaker {
     /// A closed breaker.
     pub fn new(limits: BreakerLimits) -> Self {
-        Self { limits, state: State::Closed { failures: 0 } }
+        Self { limits, state: State::Closed { failures: 0 }, opened: None }
     }
 
-    /// Leave to call now; `None` while the breaker is open or a probe is under way.
-    pub fn pass(&mut self, now: Instant) -> Option<Pass> {
+    /// Leave to call now; while the breaker is open or a probe is under way, how long ago it first opened.
+    pub fn pass(&mut self, now: Instant) -> Result<Pass, Duration> {
         match self.state {
-            State::Closed { .. } => Some(Pass { probe: None }),
-            State::Open { until, pause } if now >= until => Some(self.probe(now, pause)),
+            State::Closed { .. } => Ok(Pass { probe: None }),
+            State::Open { until, pause } if now >= until => Ok(self.probe(now, pause)),
             State::Probing { since, pause } if now >= since + self.limits.probe => {
-                Some(self.probe(now, pause))
+                Ok(self.probe(now, pause))
             }
-            State::Open { .. } | State::Probing { .. } => None,
+            State::Open { .. } | State::Probing { .. } => Err(self.silent_for(now)),
         }
     }
 
@@ -91,6 +93,7 @@ impl Breaker {
     /// but not prolong the pause.
     pub fn record(&mut self, pass: &Pass, verdict: bool, now: Instant) -> Change {
         if verdict {
+            self.opened = None;
             let was = std::mem::replace(&mut self.state, State::Closed { failures: 0 });
             return if matches!(was, State::Closed { .. }) { Change::None } else { Change::Closed };
         }
@@ -112,6 +115,11 @@ impl Breaker {
         !matches!(self.state, State::Closed { .. })
     }
 
+    /// How long ago it opened, if no verdict has closed it since.
+    pub fn silent_for(&self, now: Instant) -> Duration {
+        self.opened.map_or(Duration::ZERO, |opened| now.saturating_duration_since(opened))
+    }
+
     fn probe(&mut self, now: Instant, pause: Duration) -> Pass {
         self.state = State::Probing { since: now, pause };
         Pass { probe: Some(now) }
@@ -119,6 +127,7 @@ impl Breaker {
 
     fn open(&mut self, pause: Duration, now: Instant) -> Change {
         self.state = State::Open { until: now + pause, pause };
+        self.opened.get_or_insert(now);
         Change::Opened(pause)
     }
 }
@@ -156,16 +165,16 @@ mod tests {
         }
         assert!(!breaker.is_open());
         assert_eq!(fail(&mut breaker, 20, now), Change::Opened(SECOND));
-        assert_eq!(breaker.pass(now), None);
+        assert_eq!(breaker.pass(now), Err(Duration::ZERO));
     }
 
     #[test]
     fn after_the_pause_one_call_probes_and_its_verdict_closes() {
         let now = Instant::now();
         let mut breaker = opened(now);
-        assert_eq!(breaker.pass(now + SECOND / 2), None);
+        assert_eq!(breaker.pass(now + SECOND / 2), Err(SECOND / 2));
         let probe = breaker.pass(now + SECOND).unwrap();
-        assert_eq!(breaker.pass(now + SECOND), None);
+        assert_eq!(breaker.pass(now + SECOND), Err(SECOND));
         assert_eq!(breaker.record(&probe, true, now + SECOND), Change::Closed);
         assert_eq!(fail(&mut breaker, 19, now + SECOND), Change::None);
     }
@@ -186,6 +195,22 @@ mod tests {
     }
 
     #[test]
+    fn it_tells_for_how_long_there_was_no_verdict_through_all_its_probes() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        for second in [10, 20, 30] {
+            let probe = breaker.pass(now + second * SECOND).unwrap();
+            let _ = breaker.record(&probe, false, now + second * SECOND);
+        }
+        assert_eq!(breaker.pass(now + 31 * SECOND), Err(31 * SECOND));
+        let probe = breaker.pass(now + 40 * SECOND).unwrap();
+        assert_eq!(breaker.record(&probe, true, now + 40 * SECOND), Change::Closed);
+        assert_eq!(breaker.silent_for(now + 50 * SECOND), Duration::ZERO);
+        assert_eq!(fail(&mut breaker, 20, now + 50 * SECOND), Change::Opened(SECOND));
+        assert_eq!(breaker.pass(now + 50 * SECOND), Err(Duration::ZERO));
+    }
+
+    #[test]
     fn calls_from_before_it_opened_close_it_with_a_verdict_and_prolong_nothing() {
         let now = Instant::now();
         let mut breaker = Breaker::new(BreakerLimits::default());
@@ -202,7 +227,7 @@ mod tests {
         let now = Instant::now();
         let mut breaker = opened(now);
         let lost = breaker.pass(now + SECOND).unwrap();
-        assert_eq!(breaker.pass(now + 60 * SECOND), None);
+        assert_eq!(breaker.pass(now + 60 * SECOND), Err(60 * SECOND));
         let probe = breaker.pass(now + 61 * SECOND).unwrap();
         assert_eq!(breaker.record(&lost, false, now + 61 * SECOND), Change::None);
         assert_eq!(breaker.record(&probe, true, now + 61 * SECOND), Change::Closed);

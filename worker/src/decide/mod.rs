@@ -41,8 +41,10 @@ pub enum CallOutcome {
     Voided,
     /// No verdict: what was called, and how it ended.
     NoVerdict(&'static str, String),
-    /// Not called at all: no permit, or the breaker is open.
+    /// Not called: its turn did not come in time.
     NotCalled,
+    /// Not called: the breaker is open, and the gateway has given nobody a verdict for this long.
+    Barred(Duration),
 }
 
 impl CallOutcome {
@@ -54,6 +56,7 @@ impl CallOutcome {
             Self::Voided => "voided",
             Self::NoVerdict(..) => "no_verdict",
             Self::NotCalled => "not_called",
+            Self::Barred(_) => "barred",
         }
     }
 }

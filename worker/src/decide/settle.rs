@@ -10,7 +10,7 @@ use super::{CallOutcome, Decision, Facts, OrderStep, PaymentStep, pause};
 
 /// Calls without a verdict after which the order is given up, and its payment voided.
 const MOST_ATTEMPTS: u32 = 5;
-/// The age of a payment after which no further charge is tried.
+/// How long an order waits for a verdict, from its payment's creation, before no further charge is tried.
 const LONGEST_PENDING: Duration = Duration::from_secs(30);
 
 /// Decides. An outcome that comes too late (the payment has ended, or is to be voided) changes nothing.
@@ -26,7 +26,7 @@ pub fn settle(facts: &Facts, outcome: &CallOutcome) -> Decision {
             count_attempt: true,
             ..Decision::default()
         },
-        (Some(PaymentStatus::VoidDue), CallOutcome::NotCalled) => {
+        (Some(PaymentStatus::VoidDue), CallOutcome::NotCalled | CallOutcome::Barred(_)) => {
             Decision { payment: Some(PaymentStep::Sleep(pause(1))), ..Decision::default() }
         }
         _ => Decision::default(),
@@ -39,9 +39,10 @@ fn pending(facts: &Facts, outcome: &CallOutcome) -> Decision {
         CallOutcome::Declined(_) => {
             (PaymentStatus::Declined, (Move::FailPayment, Some("declined")), false)
         }
-        CallOutcome::NoVerdict(..) | CallOutcome::NotCalled => {
+        CallOutcome::NoVerdict(..) | CallOutcome::NotCalled | CallOutcome::Barred(_) => {
             let attempts = facts.attempts + u32::from(called(outcome));
-            if !facts.cancel_asked && attempts < MOST_ATTEMPTS && facts.age < LONGEST_PENDING {
+            let waited = waited(facts, outcome);
+            if !facts.cancel_asked && attempts < MOST_ATTEMPTS && waited < LONGEST_PENDING {
                 return Decision {
                     payment: Some(PaymentStep::Sleep(pause(facts.attempts))),
                     count_attempt: called(outcome),
@@ -71,6 +72,16 @@ fn pending(facts: &Facts, outcome: &CallOutcome) -> Decision {
         };
     }
     Decision { order: Some(OrderStep::Move(order.0, order.1)), give_up, ..verdict }
+}
+
+/// How long the gateway has kept the order waiting. Before it was asked for the order, only the time counts in
+/// which it answered nobody: behind a backlog an order waits for its turn, however long that takes.
+fn waited(facts: &Facts, outcome: &CallOutcome) -> Duration {
+    match outcome {
+        CallOutcome::Barred(silent) if facts.attempts == 0 => facts.age.min(*silent),
+        CallOutcome::NotCalled if facts.attempts == 0 => Duration::ZERO,
+        _ => facts.age,
+    }
 }
 
 fn called(outcome: &CallOutcome) -> bool {

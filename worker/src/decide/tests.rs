@@ -19,6 +19,8 @@ fn outcomes() -> Vec<CallOutcome> {
         CallOutcome::Voided,
         CallOutcome::NoVerdict("charge", "timed out".to_owned()),
         CallOutcome::NotCalled,
+        CallOutcome::Barred(Duration::from_secs(1)),
+        CallOutcome::Barred(Duration::from_mins(1)),
     ]
 }
 
@@ -26,7 +28,7 @@ fn every_case() -> Vec<(Facts, CallOutcome)> {
     let mut cases = Vec::new();
     for order in Status::ALL {
         for payment in PaymentStatus::ALL {
-            for (attempts, age) in [(0, 0), (4, 10), (5, 10), (1, 31)] {
+            for (attempts, age) in [(0, 0), (0, 31), (4, 10), (5, 10), (1, 31)] {
                 for cancel_asked in [false, true] {
                     for outcome in outcomes() {
                         let age = Duration::from_secs(age);
@@ -114,13 +116,35 @@ fn calls_without_a_verdict_are_counted_and_nothing_else_is() {
 }
 
 #[test]
-fn a_payment_is_tried_for_less_than_half_a_minute() {
-    for outcome in [CallOutcome::NotCalled, CallOutcome::NoVerdict("charge", String::new())] {
+fn a_payment_that_the_gateway_was_asked_for_is_tried_for_less_than_half_a_minute() {
+    let silence = CallOutcome::NoVerdict("charge", String::new());
+    let barred = CallOutcome::Barred(Duration::ZERO);
+    for (attempts, outcome) in [(0, silence), (1, CallOutcome::NotCalled), (1, barred)] {
         let mut facts = facts(Status::Reserved, PaymentStatus::Pending);
+        facts.attempts = attempts;
         facts.age = Duration::from_millis(29_999);
         assert!(!settle(&facts, &outcome).give_up);
         facts.age = Duration::from_secs(30);
         assert!(settle(&facts, &outcome).give_up);
+    }
+}
+
+#[test]
+fn an_order_waits_for_its_turn_however_long_that_takes() {
+    let hours = Duration::from_hours(5);
+    let facts = Facts { age: hours, ..facts(Status::Reserved, PaymentStatus::Pending) };
+    let decision = settle(&facts, &CallOutcome::NotCalled);
+    assert_eq!(decision.payment, Some(PaymentStep::Sleep(pause(0))));
+    assert_eq!((decision.order, decision.give_up), (None, false));
+}
+
+#[test]
+fn an_order_that_the_gateway_was_never_asked_for_ends_when_it_answered_nobody_for_half_a_minute() {
+    let (short, long) = (Duration::from_millis(29_999), Duration::from_secs(30));
+    for (age, silent, ends) in [(long, short, false), (short, long, false), (long, long, true)] {
+        let facts = Facts { age, ..facts(Status::Reserved, PaymentStatus::Pending) };
+        let decision = settle(&facts, &CallOutcome::Barred(silent));
+        assert_eq!((decision.give_up, decision.void_next()), (ends, ends), "{age:?} {silent:?}");
     }
 }
 
@@ -182,5 +206,8 @@ fn pauses_double_from_half_a_second_to_half_a_minute() {
 #[test]
 fn the_log_names_each_outcome() {
     let names: Vec<_> = outcomes().iter().map(CallOutcome::as_str).collect();
-    assert_eq!(names, ["captured", "declined", "voided", "no_verdict", "not_called"]);
+    assert_eq!(
+        names,
+        ["captured", "declined", "voided", "no_verdict", "not_called", "barred", "barred"]
+    );
 }

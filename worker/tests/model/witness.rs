@@ -155,16 +155,18 @@ fn wish_is_decided(before: Seen, now: Seen) {
     }
 }
 
-/// An order without a verdict is given up after five silent calls or half a minute, and not before.
+/// An order without a verdict is given up after five silent calls or half a minute, and not before. Half a
+/// minute without a call counts only while the gateway answers nobody.
 fn given_up_in_time(time: Duration, before: Seen, now: Seen, order: &Order) {
     let Some(payment) = order.payment else { return };
     let given_up = before.status == Status::Reserved
         && now.status == Status::PaymentFailed
         && payment.status != PaymentStatus::Declined;
     let age = time.saturating_sub(payment.created);
+    let waited = if order.silent_calls > 0 { age } else { age.min(order.barred_for) };
     assert!(
-        !given_up || order.silent_calls >= 5 || age >= Duration::from_secs(30),
-        "given up after {} calls and {age:?}",
+        !given_up || order.silent_calls >= 5 || waited >= Duration::from_secs(30),
+        "given up after {} calls and {waited:?} of {age:?}",
         order.silent_calls
     );
     let asks_on = payment.status == PaymentStatus::Pending;

@@ -16,11 +16,19 @@ impl World {
         let held = &mut self.hands[hand];
         let Step::Call { op, key, leased_until } = held.step else { panic!("nothing to call") };
         let in_time = now + TIMEOUT <= leased_until;
-        let pass = if in_time { self.breakers[held.worker].pass(at) } else { None };
-        self.sights.breaker_open += u64::from(in_time && pass.is_none());
-        let Some(pass) = pass else {
+        if !in_time {
             held.step = Step::Settle(CallOutcome::NotCalled);
             return;
+        }
+        let pass = match self.breakers[held.worker].pass(at) {
+            Ok(pass) => pass,
+            Err(silent) => {
+                self.sights.breaker_open += 1;
+                let order = &mut self.orders[held.message.order];
+                order.barred_for = order.barred_for.max(silent);
+                held.step = Step::Settle(CallOutcome::Barred(silent));
+                return;
+            }
         };
         self.minted += 1;
         let call = self.minted;

@@ -37,6 +37,8 @@ pub(crate) struct Order {
     pub(crate) wish: Option<Wish>,
     /// Calls that ended without a verdict, as the network counts them.
     pub(crate) silent_calls: u32,
+    /// The longest silence of the gateway towards everybody that kept a call from being made.
+    pub(crate) barred_for: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -226,6 +228,7 @@ impl World {
             payment: None,
             wish: None,
             silent_calls: 0,
+            barred_for: Duration::ZERO,
         });
         self.messages.push(Message { kind: Kind::Checkout, order });
     }
