@@ -24,6 +24,8 @@ const EVERY: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_secs(10);
 /// Rows a tick, shared by the three tables.
 const AT_MOST: u32 = 1_000;
+/// Rows a tick that are left to each table behind, however much is due in those before it.
+const SHARE: u32 = 250;
 
 /// The sweeper of this process.
 #[derive(Debug)]
@@ -93,12 +95,14 @@ impl Sweeper {
         }
     }
 
+    /// Goes through the tables in the lock order; rows that others hold are left. What a table does not use of
+    /// its part goes to those behind it.
     async fn wake_due(&self, tx: &mut Tx<'_>, heirs: &Heirs) -> Result<Vec<OutboxRow>> {
         let inherited = heirs.inherit(tx, AT_MOST).await?;
-        let cancels = cancellation::store::due(tx, AT_MOST).await?;
-        let left = AT_MOST.saturating_sub(u32::try_from(cancels.len()).unwrap_or(AT_MOST));
-        let checkouts = checkout::store::due(tx, left).await?;
-        let left = left.saturating_sub(u32::try_from(checkouts.len()).unwrap_or(left));
+        let cancels = cancellation::store::due(tx, AT_MOST - 2 * SHARE).await?;
+        let left = less(AT_MOST, &cancels);
+        let checkouts = checkout::store::due(tx, left - SHARE).await?;
+        let left = less(left, &checkouts);
         let payments = payment::store::due(tx, left).await?;
         let mut rows: Vec<OutboxRow> = Vec::new();
         rows.extend(cancels.into_iter().map(|due| row(Kind::OrderCancelV1, due)));
@@ -111,6 +115,10 @@ impl Sweeper {
         }
         Ok(rows)
     }
+}
+
+fn less<T>(left: u32, taken: &[T]) -> u32 {
+    left.saturating_sub(u32::try_from(taken.len()).unwrap_or(left))
 }
 
 fn row(kind: Kind, (order_id, request_id): (OrderId, RequestId)) -> OutboxRow {
@@ -128,3 +136,6 @@ async fn is_mine(conn: &mut MySqlConnection) -> Result<bool> {
     .await?;
     Ok(held == Some(1))
 }
+
+#[cfg(test)]
+mod tests;
