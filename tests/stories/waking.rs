@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use ordermill_common::broker::delete_topology;
-use ordermill_tests::{Shop, ShopPlan, until};
+use ordermill_tests::{Cable, Shop, ShopPlan, until};
 use serde_json::Value;
 
 use crate::faults::nowhere;
@@ -121,6 +121,54 @@ async fn one_worker_sweeps_and_another_takes_over_when_it_dies() {
     let cancelled = "select cast(count(*) as signed) from orders where status = 'cancelled'";
     assert_eq!(shop.count(cancelled).await, 10);
     assert_eq!(shop.admin().stock(&mug).await, 20);
+    shop.close().await;
+}
+
+/// Whether a process sweeps.
+const SWEEPER: &str =
+    "select cast(is_used_lock(concat(left(database(), 50), '.sweep')) is not null as signed)";
+
+async fn sweepers_are(shop: &Shop, number: i64, what: &str) {
+    until(what, || async { (shop.count(SWEEPER).await == number).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn who_is_cut_off_from_the_broker_wakes_nothing_and_leaves_the_sweep_to_others() {
+    let cable = Cable::lay().await;
+    let plan = ShopPlan { amqp_url: Some(cable.url()), ..ShopPlan::workers(1) };
+    let mut shop = Shop::open_as(plan).await;
+    let mug = shop.admin().sells("MUG", 20).await;
+    sweepers_are(&shop, 1, "the worker sweeps").await;
+
+    cable.cut();
+    sweepers_are(&shop, 0, "the worker lets go of the sweep").await;
+    place(&shop, &mug, 5).await;
+    let due = "update checkouts set wake_at = now(6) where consumed_at is null";
+    shop.change(due).await;
+    assert_eq!(shop.count(SWEEPER).await, 0);
+    assert_eq!(shop.count("select cast(count(*) as signed) from outbox").await, 5);
+
+    shop.find_broker();
+    let connected = shop.start_worker();
+    let paid = "select cast(count(*) as signed) from orders where status = 'paid'";
+    until("the other worker wakes them", || async { (shop.count(paid).await == 5).then_some(()) })
+        .await;
+    assert_eq!(swept(&shop.worker(0).log()), 0);
+    assert!(swept(&shop.worker(connected).log()) >= 5);
+
+    // Alone again, and nobody but the sweep knows of these.
+    shop.take_worker(connected).kill();
+    sweepers_are(&shop, 0, "nobody sweeps").await;
+    place(&shop, &mug, 3).await;
+    shop.take_api().kill();
+    shop.change("delete from outbox").await;
+    shop.change(due).await;
+    cable.mend();
+    shop.at_rest().await;
+    assert!(swept(&shop.worker(0).log()) >= 3);
+    shop.start_api().await;
+    assert_eq!(shop.count(paid).await, 8);
+    assert_eq!(shop.admin().stock(&mug).await, 12);
     shop.close().await;
 }
 

@@ -1,6 +1,9 @@
 //! The sweep: whatever is unfinished and due gets a new wake-up. It takes no input; what it finds is in the
 //! rows. One process sweeps at a time, and at most 2,000 rows a second, so that a backlog is no storm.
 //!
+//! A process that is cut off from the broker leaves the sweep to another: its wake-ups would only pile up in the
+//! outbox, and everything unfinished would add a row with each of them for as long as the broker is away.
+//!
 //! What is leased to a process that is gone is due at once: see [`Heirs`].
 
 use std::time::Duration;
@@ -39,12 +42,16 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Sweeps until shutdown; stands by while another process does.
+    /// Sweeps until shutdown; stands by while another process does, or the broker is away.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut waits = Backoff::reconnect();
+        let mut link = self.relay.link();
         loop {
+            if shutdown.run_until_cancelled(link.until_open()).await != Some(true) {
+                return;
+            }
             let pause = match self.sweep_until(&shutdown).await {
-                Ok(()) => return,
+                Ok(()) => continue,
                 Err(error) => {
                     tracing::warn!(error = %chain(&error), "the sweep was interrupted");
                     waits.next_wait()
@@ -57,11 +64,13 @@ impl Sweeper {
         }
     }
 
+    /// Ends, and lets go of the lock with the connection, on shutdown or when the link to the broker is closed.
     async fn sweep_until(&self, shutdown: &CancellationToken) -> Result<()> {
         let mut conn = self.db.connect_lane().await?;
-        let mut heirs = Heirs::new(self.owner, self.relay.link());
-        // The shutdown is looked at between ticks, and interrupts none.
-        while !shutdown.is_cancelled() {
+        let link = self.relay.link();
+        let mut heirs = Heirs::new(self.owner, link.clone());
+        // Both are looked at between ticks, and interrupt none.
+        while link.is_open() && !shutdown.is_cancelled() {
             // Past the limit the connection is dropped whole, and with it the lock: another process sweeps.
             let rows = within(TICK, self.tick(&mut conn, &mut heirs)).await?;
             if !rows.is_empty() {
