@@ -40,7 +40,8 @@ impl LetterState {
     }
 }
 
-/// A letter to be kept. Texts longer than their columns are cut, and what a foreign sender wrote where
+/// A letter to be kept. Texts longer than their columns are cut, of a body over 64 KiB the beginning is kept and
+/// its size told in the reason, and what a foreign sender wrote where
 /// an id should be is kept only if it fits.
 #[derive(Debug, Clone)]
 pub struct NewLetter {
@@ -58,7 +59,7 @@ pub struct NewLetter {
     pub source: String,
     /// Why, in words for an operator.
     pub reason: String,
-    /// The message as it came.
+    /// The message as it came, as far as it is kept; empty in a page of letters.
     pub body: Vec<u8>,
 }
 

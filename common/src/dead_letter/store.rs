@@ -12,6 +12,8 @@ const MESSAGE_ID: usize = 64;
 const KIND: usize = 40;
 const SOURCE: usize = 80;
 const REASON: usize = 500;
+/// Far more than a message of ours has, and far less than the server takes in one packet.
+const BODY: usize = 64 * 1024;
 const CLOSED_BY: usize = 40;
 const CLOSED_REASON: usize = 200;
 
@@ -34,8 +36,8 @@ pub async fn insert(conn: &mut MySqlConnection, letter: &NewLetter) -> Result<bo
     .bind(letter.kind.as_deref().and_then(|kind| ascii(kind, KIND)))
     .bind(letter.order_id)
     .bind(&source)
-    .bind(cut(&letter.reason, REASON))
-    .bind(&letter.body)
+    .bind(reason(letter))
+    .bind(&letter.body[..letter.body.len().min(BODY)])
     .bind(letter.request_id.as_ref().map(RequestId::as_str))
     .bind(message_id)
     .bind(&source)
@@ -44,7 +46,8 @@ pub async fn insert(conn: &mut MySqlConnection, letter: &NewLetter) -> Result<bo
     Ok(outcome.rows_affected() == 1)
 }
 
-/// Letters by age, oldest first: those in `state` (all of them if none is given) after the one named.
+/// Letters by age, oldest first: those in `state` (all of them if none is given) after the one named. Their
+/// bodies are left out.
 pub async fn page(
     conn: &mut MySqlConnection,
     state: Option<LetterState>,
@@ -55,7 +58,7 @@ pub async fn page(
     let rows: Vec<Row> =
         match state {
             Some(state) => sqlx::query_as(
-                "select id, message_id, kind, order_id, source, reason, body, request_id, state, \
+                "select id, message_id, kind, order_id, source, reason, x'' as body, request_id, state, \
                  closed_by, closed_reason, closed_at, died_at \
                  from dead_letters \
                  where state = ? and id > ? \
@@ -68,7 +71,7 @@ pub async fn page(
             .fetch_all(conn)
             .await?,
             None => sqlx::query_as(
-                "select id, message_id, kind, order_id, source, reason, body, request_id, state, \
+                "select id, message_id, kind, order_id, source, reason, x'' as body, request_id, state, \
                  closed_by, closed_reason, closed_at, died_at \
                  from dead_letters \
                  where id > ? \
@@ -175,6 +178,16 @@ impl TryFrom<Row> for DeadLetter {
         };
         Ok(Self { letter, state, closed, died_at: row.died_at })
     }
+}
+
+/// Why the letter died, and of which size its body was if that is cut.
+fn reason(letter: &NewLetter) -> String {
+    let size = letter.body.len();
+    if size <= BODY {
+        return cut(&letter.reason, REASON);
+    }
+    let kept = format!("; the first {BODY} of {size} bytes are kept");
+    cut(&letter.reason, REASON - kept.len()) + &kept
 }
 
 /// The name of somebody who closes, as it is stored.

@@ -93,6 +93,34 @@ async fn what_a_stranger_wrote_is_kept_as_far_as_it_fits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_body_that_the_server_would_not_take_the_beginning_is_kept_and_its_size_told() {
+    let stage = Stage::set().await;
+    let size = 17 * 1024 * 1024;
+    let large = NewLetter { body: vec![b'x'; size], reason: "ü".repeat(1000), ..letter() };
+    assert!(keep(&stage, &large).await);
+    let mut conn = stage.db.connect().await.unwrap();
+    let found = store::find(&mut conn, large.id).await.unwrap().unwrap();
+    assert_eq!(found.letter.body, large.body[..65_536]);
+    let end = "ü; the first 65536 of 17825792 bytes are kept";
+    assert!(found.letter.reason.ends_with(end), "{}", found.letter.reason);
+    assert_eq!(found.letter.reason.chars().count(), 500);
+    assert!(found.message().is_some(), "what a redrive needs is not in the body");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_letters_carries_none_of_their_bodies() {
+    let stage = Stage::set().await;
+    let sent = letter();
+    keep(&stage, &sent).await;
+    let mut conn = stage.db.connect().await.unwrap();
+    for state in [None, Some(LetterState::Open)] {
+        let page = store::page(&mut conn, state, None, 10).await.unwrap();
+        assert_eq!((page.len(), page[0].letter.body.len()), (1, 0));
+        assert_eq!(page[0].letter.reason, sent.reason);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redrive_sends_the_same_message_and_closes_the_letter_once() {
     let stage = Stage::set().await;
     let sent = letter();

@@ -22,7 +22,7 @@ pub(super) struct HeadBody {
     closed: Option<ClosedBody>,
 }
 
-/// A dead letter with the message as it came; what is not UTF-8 in it is replaced.
+/// A dead letter with the message as it came, or its first 64 KiB; what is not UTF-8 in it is replaced.
 #[derive(Debug, Serialize)]
 pub struct LetterBody {
     #[serde(flatten)]
