@@ -207,6 +207,43 @@ async fn a_payment_that_a_living_worker_holds_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_void_that_fails_for_long_leaves_one_dead_letter_and_is_made_in_the_end() {
+    let shop = Shop::open().await;
+    let mug = shop.admin().sells("MUG", 5).await;
+    let buyer = shop.buyer().await;
+    let order = buyer.order(&mug, 2, "tok_approve").await;
+    buyer.sees(&order, "paid").await;
+    let book = std::fs::read(shop.ledger_file()).expect("there was a charge");
+    std::fs::write(shop.ledger_file(), "no book\n").expect("the folder is ours");
+    let letters = "select cast(count(*) as signed) from dead_letters";
+    let wake = "update payments set wake_at = now(6)";
+    let asleep_after = async |calls: i64| {
+        let asleep = "select cast(coalesce(max(attempts), 0) as signed) from payments where lease_until is null";
+        until("the void has failed", || async {
+            (shop.count(asleep).await == calls).then_some(())
+        })
+        .await;
+    };
+
+    shop.change("update payments set attempts = 18").await;
+    buyer.cancel(&order).await.expect(202);
+    asleep_after(19).await;
+    assert_eq!(shop.count(letters).await, 0);
+    shop.change(wake).await;
+    asleep_after(20).await;
+    shop.change(wake).await;
+    asleep_after(21).await;
+    assert_eq!(shop.count(letters).await, 1);
+    let (_, listed) = shop.run("ordermill-worker", &["dead-letters", "list"], "");
+    assert!(listed.contains(&order) && listed.contains("not confirmed the void"), "{listed}");
+
+    std::fs::write(shop.ledger_file(), book).expect("the folder is ours");
+    shop.change(wake).await;
+    assert_eq!(ends(&buyer, &order).await["payment"]["status"], "voided");
+    shop.close_after(&[LETTER]).await;
+}
+
+#[tokio::test]
 async fn a_void_that_fails_is_made_later_even_by_another_worker() {
     let mut shop = Shop::open().await;
     let mug = shop.admin().sells("MUG", 5).await;

@@ -17,7 +17,7 @@ use ordermill_common::{cancellation, order, payment};
 use sqlx::MySqlConnection;
 
 use crate::apply::{Case, apply, lock_payments};
-use crate::decide::{self, CallOutcome, Facts, PUT_OFF, pause};
+use crate::decide::{self, CallOutcome, Decision, Facts, PUT_OFF, pause};
 use crate::letters;
 use crate::task::{Holder, Task};
 
@@ -114,8 +114,12 @@ impl Unit for Settle {
             payment::store::give_back(tx, self.holder.owner, &unwritten, PUT_OFF).await?;
         }
         for case in cases.iter().filter(|case| !put_off.contains(&case.order.id)) {
-            if case.decision.give_up {
-                let why = "the payment gateway gave no verdict; the payment is being voided";
+            let why = match case.decision {
+                Decision { give_up: true, .. } => Some(GIVEN_UP),
+                Decision { void_overdue: true, .. } => Some(VOID_OVERDUE),
+                _ => None,
+            };
+            if let Some(why) = why {
                 letters::record(tx, (Kind::OrderCheckoutV1, case.order.id), "settle", why).await?;
             }
             let next = match case.payment {
@@ -144,5 +148,8 @@ impl Unit for Settle {
     }
 }
 
+const GIVEN_UP: &str = "the payment gateway gave no verdict; the payment is being voided";
+const VOID_OVERDUE: &str =
+    "the payment gateway has not confirmed the void after many calls; it is asked until it does";
 /// Failures to write a verdict after which a dead letter says so, once.
 const REPORTED_AFTER: u32 = 8;

@@ -92,6 +92,8 @@ pub struct Decision {
     pub count_attempt: bool,
     /// Whether a dead letter records that the gateway gave no verdict.
     pub give_up: bool,
+    /// Whether a dead letter records that the payment is still not voided, though it will be tried on.
+    pub void_overdue: bool,
 }
 
 impl Decision {

@@ -10,6 +10,8 @@ use super::{CallOutcome, Decision, Facts, OrderStep, PaymentStep, pause};
 
 /// Calls without a verdict after which the order is given up, and its payment voided.
 const MOST_ATTEMPTS: u32 = 5;
+/// Calls without a verdict after which somebody is told that a payment is still not voided, once.
+const VOID_OVERDUE: u32 = 20;
 /// How long an order waits for a verdict, from its payment's creation, before no further charge is tried.
 const LONGEST_PENDING: Duration = Duration::from_secs(30);
 
@@ -24,6 +26,7 @@ pub fn settle(facts: &Facts, outcome: &CallOutcome) -> Decision {
         (Some(PaymentStatus::VoidDue), CallOutcome::NoVerdict(..)) => Decision {
             payment: Some(PaymentStep::Sleep(pause(facts.attempts))),
             count_attempt: true,
+            void_overdue: facts.attempts + 1 == VOID_OVERDUE,
             ..Decision::default()
         },
         (Some(PaymentStatus::VoidDue), CallOutcome::NotCalled | CallOutcome::Barred(_)) => {

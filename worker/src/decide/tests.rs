@@ -106,6 +106,20 @@ fn a_charge_without_a_verdict_is_tried_again_and_then_given_up_and_voided() {
 }
 
 #[test]
+fn a_void_that_fails_again_and_again_is_told_of_once_and_goes_on() {
+    let no_verdict = CallOutcome::NoVerdict("void", "timed out".to_owned());
+    let mut told = Vec::new();
+    for attempts in 0..50 {
+        let facts = Facts { attempts, ..facts(Status::Cancelled, PaymentStatus::VoidDue) };
+        let decision = settle(&facts, &no_verdict);
+        assert_eq!(decision.payment, Some(PaymentStep::Sleep(pause(attempts))));
+        assert!(!settle(&facts, &CallOutcome::NotCalled).void_overdue, "nothing failed");
+        told.extend(decision.void_overdue.then_some(attempts + 1));
+    }
+    assert_eq!(told, [20]);
+}
+
+#[test]
 fn calls_without_a_verdict_are_counted_and_nothing_else_is() {
     for (facts, outcome) in every_case() {
         let unfinished = facts.payment.unwrap().is_unfinished();
