@@ -40,9 +40,8 @@ impl LetterState {
     }
 }
 
-/// A letter to be kept. Texts longer than their columns are cut, of a body over 64 KiB the beginning is kept and
-/// its size told in the reason, and what a foreign sender wrote where
-/// an id should be is kept only if it fits.
+/// A letter to be kept. Texts longer than their columns are cut; of a body over 64 KiB the beginning is kept
+/// and its size told in the reason; what a foreign sender wrote where an id should be is kept only if it fits.
 #[derive(Debug, Clone)]
 pub struct NewLetter {
     /// Its id.
