@@ -30,6 +30,9 @@ pub(crate) async fn count_reaches(shop: &Shop, query: &'static str, what: &str, 
 /// Somebody else's lock on the product's stock.
 pub(crate) async fn hold(db: &Db, product: ProductId) -> Transaction<'static, MySql> {
     let mut holding = db.pool().begin().await.expect("a transaction");
+    // A story may be slow, and must not lose the lock because it stands still.
+    let patient = sqlx::raw_sql("set session wait_timeout = 600");
+    patient.execute(&mut *holding).await.expect("it may be set");
     sqlx::query("select available from stock where product_id = ? for update")
         .bind(product)
         .execute(&mut *holding)

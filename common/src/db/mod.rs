@@ -26,8 +26,10 @@ pub use migrate::{MigrateError, migrate, migrations_are_current};
 /// An open transaction. Functions that take one neither commit nor roll back.
 pub type Tx<'c> = sqlx::Transaction<'c, MySql>;
 
-/// How long a lane's idle session lives on the server.
-const LANE_IDLE_SECONDS: u32 = 15;
+/// How long the server keeps a session that stands still, and with it a transaction and its locks.
+const STILL: &str = "set session wait_timeout = 15";
+/// Under that, so that nobody takes a connection that the server has just closed.
+const IDLE: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(3);
 
@@ -56,22 +58,33 @@ impl Db {
         let pool = MySqlPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(3))
+            .idle_timeout(IDLE)
             .test_before_acquire(false)
             .before_acquire(|conn, meta| {
                 Box::pin(async move {
+                    // The pool itself looks for idle connections only now and then.
+                    if meta.idle_for > IDLE {
+                        return Ok(false);
+                    }
                     if meta.idle_for > Duration::from_secs(5) {
                         conn.ping().await?;
                     }
                     Ok(true)
                 })
             })
-            .after_connect(|conn, _| Box::pin(async move { settle_session(conn).await }))
+            .after_connect(|conn, _| {
+                Box::pin(async move {
+                    settle_session(conn).await?;
+                    end_when_still(conn).await
+                })
+            })
             .connect_lazy_with(options.clone());
         Ok(Self { options, pool })
     }
 
     /// The pool, for tools and tests. What serves requests goes through [`Db::read`], [`Db::write`] or a
-    /// lane, none of which waits for ever.
+    /// lane, none of which waits for ever. As a lane's, its sessions end after 15 idle seconds, with
+    /// whatever transaction is open in them.
     pub fn pool(&self) -> &MySqlPool {
         &self.pool
     }
@@ -90,12 +103,7 @@ impl Db {
     /// any transaction and lock of a process that went silent.
     pub async fn connect_lane(&self) -> Result<MySqlConnection> {
         let mut conn = self.connect().await?;
-        let limit = sqlx::AssertSqlSafe(format!("set session wait_timeout = {LANE_IDLE_SECONDS}"));
-        let telling = async {
-            sqlx::raw_sql(limit).execute(&mut conn).await?;
-            Ok(())
-        };
-        within(CONNECT, telling).await?;
+        within(CONNECT, async { Ok(end_when_still(&mut conn).await?) }).await?;
         Ok(conn)
     }
 
@@ -125,5 +133,10 @@ pub async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -
 async fn settle_session(conn: &mut MySqlConnection) -> sqlx::Result<()> {
     sqlx::raw_sql(SESSION).execute(&mut *conn).await?;
     sqlx::raw_sql(ISOLATION).execute(conn).await?;
+    Ok(())
+}
+
+async fn end_when_still(conn: &mut MySqlConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql(STILL).execute(conn).await?;
     Ok(())
 }

@@ -40,8 +40,28 @@ async fn every_session_is_strict_and_reads_what_is_committed() {
             assert_eq!(wait, "2");
         }
         let idle = "show session variables like 'wait_timeout'";
-        assert_eq!(variable(&mut lane, idle).await, "15", "a silent lane's locks are freed");
+        for conn in [&mut *pooled, &mut lane] {
+            assert_eq!(variable(conn, idle).await, "15", "a silent process's locks are freed");
+        }
         assert_ne!(variable(&mut own, idle).await, "15");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_stands_still_loses_its_locks_before_others_give_up() {
+    with_database(async |db| {
+        sqlx::raw_sql("create table held (id bigint primary key) engine = innodb")
+            .execute(db.pool())
+            .await
+            .unwrap();
+        let insert = "insert into held (id) values (1)";
+        let mut frozen = db.pool().begin().await.unwrap();
+        sqlx::raw_sql(insert).execute(&mut *frozen).await.unwrap();
+        let mut other = db.connect().await.unwrap();
+        let patience = "set session innodb_lock_wait_timeout = 40";
+        sqlx::raw_sql(patience).execute(&mut other).await.unwrap();
+        sqlx::raw_sql(insert).execute(&mut other).await.expect("the row is let go of");
     })
     .await;
 }
