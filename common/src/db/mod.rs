@@ -11,6 +11,7 @@ pub mod batch;
 mod durability;
 mod error;
 pub mod group;
+mod lent;
 mod migrate;
 #[cfg(test)]
 pub(crate) mod scratch;

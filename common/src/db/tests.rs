@@ -1,9 +1,12 @@
 //! What every session is told, whatever the server's own settings are.
 
+use std::sync::Arc;
+
+use ordermill_scratch::{Cable, Proxy, server, within};
 use sqlx::MySqlConnection;
 
 use super::scratch::{with_database, with_pool_of};
-use super::{Error, Result};
+use super::{Db, Error, Result};
 
 mod columns;
 
@@ -97,4 +100,27 @@ async fn a_reading_that_is_never_answered_gives_its_connection_up() {
         db.read(|conn| Box::pin(connection_id(conn))).await.unwrap();
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_link_that_goes_silent_after_an_answer_costs_no_place_in_the_pool() {
+    let url = server("DATABASE_URL");
+    let proxy = Arc::new(Proxy::before(&url).await);
+    let db = Db::new(&proxy.url(&url), 1).unwrap();
+    let answered = {
+        let proxy = Arc::clone(&proxy);
+        db.read(move |conn| {
+            let proxy = Arc::clone(&proxy);
+            Box::pin(async move {
+                let id = connection_id(conn).await?;
+                proxy.set(Cable::Silent);
+                Ok(id)
+            })
+        })
+    };
+    answered.await.unwrap();
+    proxy.set(Cable::Whole);
+    let again = async || db.read(|conn| Box::pin(connection_id(conn))).await.is_ok();
+    within(10, "the next reading is answered", again).await;
+    db.close().await;
 }

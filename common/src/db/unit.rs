@@ -69,7 +69,7 @@ impl Db {
     where
         F: for<'a> Fn(&'a mut Tx<'_>) -> BoxFuture<'a, Result<T>> + Send + Sync,
     {
-        let mut conn = self.pool().acquire().await?;
+        let mut conn = self.lend().await?;
         let (committing, is_in_step) = (AtomicBool::new(false), AtomicBool::new(true));
         let out_of_step = || is_in_step.store(false, Ordering::Relaxed);
         let working = async {
@@ -95,7 +95,7 @@ impl Db {
             }
         }
         if !is_in_step.load(Ordering::Relaxed) {
-            drop(conn.detach());
+            conn.out_of_step();
         }
         outcome
     }
@@ -123,10 +123,10 @@ impl Db {
     where
         F: for<'a> Fn(&'a mut MySqlConnection) -> BoxFuture<'a, Result<T>> + Send + Sync,
     {
-        let mut conn = self.pool().acquire().await?;
+        let mut conn = self.lend().await?;
         let outcome = within(LIMIT, reading(&mut conn)).await;
         if matches!(&outcome, Err(error) if error.connection_is_lost()) {
-            drop(conn.detach());
+            conn.out_of_step();
         }
         outcome
     }

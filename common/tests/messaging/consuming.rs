@@ -7,10 +7,9 @@ use std::time::Duration;
 use ordermill_common::broker::{
     ConsumerConfig, DELIVERY_LIMIT, Death, Delivery, Disposition, Outcome, Queue,
 };
-use ordermill_scratch::within;
+use ordermill_scratch::{Cable, Proxy, within};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::proxy::{Cable, Proxy};
 use crate::stage::{Stage, config, envelopes, open};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,7 +91,7 @@ async fn a_queue_deleted_under_the_consumer_is_declared_and_consumed_again() {
 async fn a_consumer_that_is_given_nothing_for_long_is_made_anew() {
     let stage = Stage::set().await;
     let proxy = Proxy::before(&stage.amqp_url).await;
-    let broker = stage.broker_at(&proxy.address);
+    let broker = stage.broker_at(proxy.address());
     let every = Duration::from_millis(100);
     let watchful = ConsumerConfig { watch_every: every, ..config(Queue::Checkout) };
     let (received, mut link) = stage.receive(&broker, watchful);
@@ -173,7 +172,7 @@ async fn the_prefetch_holds_again_after_a_reconnect() {
     publisher.publish(envelopes(50)).await;
     let proxy = Proxy::before(&stage.amqp_url).await;
     let five = ConsumerConfig { prefetch: 5, ..config(Queue::Checkout) };
-    let holding = Holding::start(&stage, &stage.broker_at(&proxy.address), five);
+    let holding = Holding::start(&stage, &stage.broker_at(proxy.address()), five);
     within(10, "five are held", async || stage.ready(Queue::Checkout).await == 45).await;
     within(10, "five have come", async || holding.started() == 5).await;
 

@@ -6,7 +6,6 @@
 mod consuming;
 mod dead_letters;
 mod outages;
-mod proxy;
 mod publishing;
 mod relaying;
 mod stage;

@@ -6,12 +6,11 @@ use std::time::Duration;
 use ordermill_common::broker::{Broker, ConsumerConfig, Queue, declare};
 use ordermill_common::id::OwnerId;
 use ordermill_common::outbox::{LEASE, OutboxRow, RelayConfig, RelayHandle};
-use ordermill_scratch::within;
+use ordermill_scratch::{Cable, Proxy, within};
 use tokio::net::TcpListener;
 use xtask::progress::Progress;
 use xtask::servers::Servers;
 
-use crate::proxy::{Cable, Proxy};
 use crate::stage::{Received, Stage, config, open, rows};
 
 /// A relay and a consumer behind a cable.
@@ -31,7 +30,7 @@ impl Shop {
 
     pub(crate) async fn open_on(stage: Stage) -> Self {
         let proxy = Proxy::before(&stage.amqp_url).await;
-        let broker = stage.broker_at(&proxy.address);
+        let broker = stage.broker_at(proxy.address());
         let watchful =
             ConsumerConfig { watch_every: Duration::from_secs(1), ..config(Queue::Checkout) };
         let (received, mut link) = stage.receive(&broker, watchful);

@@ -1,0 +1,119 @@
+//! A cable between us and a server that can be cut, or go silent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// How the cable is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cable {
+    /// Carries everything.
+    Whole,
+    /// Every connection is reset and none is made.
+    Cut,
+    /// Connections are made and stay open, and carry nothing; what is sent is swallowed.
+    Silent,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    cable: Cable,
+    /// How often it went silent, so that nobody misses a short silence.
+    silences: u32,
+}
+
+/// The near end. It ends with the test's runtime.
+#[derive(Debug)]
+pub struct Proxy {
+    address: String,
+    cable: Arc<watch::Sender<State>>,
+    made: Arc<AtomicUsize>,
+}
+
+impl Proxy {
+    /// Lies before the server of this URL.
+    pub async fn before(url: &str) -> Self {
+        let target = split(url).1.to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let cable = Arc::new(watch::channel(State { cable: Cable::Whole, silences: 0 }).0);
+        let state = Arc::clone(&cable);
+        let made = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&made);
+        #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                if state.borrow().cable == Cable::Cut {
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(&target).await else { continue };
+                counting.fetch_add(1, Ordering::SeqCst);
+                let ((near_in, near_out), (far_in, far_out)) =
+                    (near.into_split(), far.into_split());
+                tokio::spawn(carry(near_in, far_out, state.subscribe()));
+                tokio::spawn(carry(far_in, near_out, state.subscribe()));
+            }
+        });
+        Self { address, cable, made }
+    }
+
+    /// The address of the near end.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The URL, with the near end's address instead of the server's.
+    pub fn url(&self, url: &str) -> String {
+        let (user, _, rest) = split(url);
+        format!("{user}@{}/{rest}", self.address)
+    }
+
+    /// Connections that were made through it so far.
+    pub fn made(&self) -> usize {
+        self.made.load(Ordering::SeqCst)
+    }
+
+    /// Changes the cable, for the connections that are there and for those that come.
+    pub fn set(&self, cable: Cable) {
+        self.cable.send_modify(|state| {
+            state.cable = cable;
+            state.silences += u32::from(cable == Cable::Silent);
+        });
+    }
+}
+
+/// What is before the `@`, the server's address, and what is after the `/`.
+fn split(url: &str) -> (&str, &str, &str) {
+    let (user, rest) = url.rsplit_once('@').expect("the URL has a user");
+    let (address, rest) = rest.split_once('/').expect("the URL has a path");
+    (user, address, rest)
+}
+
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut cable: watch::Receiver<State>) {
+    let mut buffer = vec![0; 64 * 1024];
+    // What was cut or swallowed once never heals: bytes are missing.
+    let first = *cable.borrow_and_update();
+    let mut swallows = first.cable == Cable::Silent;
+    loop {
+        tokio::select! {
+            // What is sent after a change meets it.
+            biased;
+            changed = cable.changed() => {
+                let state = *cable.borrow_and_update();
+                if changed.is_err() || state.cable == Cable::Cut {
+                    return;
+                }
+                swallows |= state.silences > first.silences;
+            }
+            read = from.read(&mut buffer) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(_) if swallows => {}
+                Ok(length) => if to.write_all(&buffer[..length]).await.is_err() { return },
+            },
+        }
+    }
+}
