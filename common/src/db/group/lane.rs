@@ -67,24 +67,27 @@ impl<U: Unit> Lane<U> {
                 part.refuse();
                 continue;
             }
-            match self.commit(&mut part, give_up).await {
+            let outcome = self.commit(&mut part, give_up).await;
+            let is_unknown = part.is_unknown;
+            let or_unknown = |refused: Refused| refused.or_unknown(is_unknown);
+            match outcome {
                 Ok(slots) => {
                     give_up = Instant::now() + self.limits.patience;
                     let mut deferred = Vec::new();
                     for (ticket, slot) in part.tickets.into_iter().zip(slots.0) {
                         match slot {
                             Slot::Filled(answer) => ticket.answer(Ok(answer)),
-                            Slot::Empty => ticket.answer(Err(Refused::Unanswered)),
+                            Slot::Empty => ticket.answer(Err(or_unknown(Refused::Unanswered))),
                             Slot::Deferred => deferred.push(ticket),
                         }
                     }
-                    parts.push(Part { tickets: deferred, is_unknown: false });
+                    parts.push(Part { tickets: deferred, is_unknown });
                 }
                 Err(Outcome::GaveUp) => part.refuse(),
                 Err(Outcome::Permanent(error)) if part.tickets.len() == 1 => {
                     for ticket in part.tickets {
                         let answer = self.fail_alone(&ticket.member, &error).await;
-                        ticket.answer(answer);
+                        ticket.answer(answer.map_err(or_unknown));
                     }
                 }
                 Err(Outcome::Permanent(_) | Outcome::TooLarge) => parts.extend(part.halves()),
@@ -236,10 +239,17 @@ impl<U: Unit> Part<U> {
     }
 
     fn refuse(self) {
-        let refused = if self.is_unknown { Refused::OutcomeUnknown } else { Refused::Unavailable };
+        let refused = Refused::Unavailable.or_unknown(self.is_unknown);
         for ticket in self.tickets {
             ticket.answer(Err(refused));
         }
+    }
+}
+
+impl Refused {
+    /// Who may have been committed is told so, whatever a later run met.
+    fn or_unknown(self, is_unknown: bool) -> Self {
+        if is_unknown { Self::OutcomeUnknown } else { self }
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::Connection as _;
 use tokio::sync::Semaphore;
 
 use super::*;
-use script::{Deed, Door, Script, Told, counted, limits, touch, with_tables};
+use script::{Deed, Door, Later, Script, Told, counted, limits, touch, with_tables};
 
 mod script;
 mod taken;
@@ -171,6 +171,21 @@ async fn who_may_have_been_committed_is_not_told_that_nothing_was_done() {
         let door = Door::<true>::open(&db, script, limits);
         assert_eq!(door.submit(Deed::Vanish(1)).await, Err(Refused::OutcomeUnknown));
         assert!(door.1.runs.load(Ordering::Relaxed) > 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whatever_a_later_run_meets_who_may_have_been_committed_is_told_that_it_is_unknown() {
+    with_tables(async |db| {
+        for later in [Later::Nothing, Later::Defer, Later::Fail] {
+            let script = Script { killer: Some(db.clone()), ..Script::default() };
+            let door = Door::<true>::open(&db, script, limits());
+            let deeds = [Deed::Count(1), Deed::SeverThen(later)];
+            let answers = join_all(deeds.map(|deed| door.submit(deed))).await;
+            let expected = [Ok(Told::Number(1)), Err(Refused::OutcomeUnknown)];
+            assert_eq!(answers, expected, "{later:?}");
+        }
     })
     .await;
 }

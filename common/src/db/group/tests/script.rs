@@ -34,6 +34,8 @@ pub(super) enum Deed {
     Both,
     /// Ends its own connection just before the commit, the first time.
     Sever(i64),
+    /// Counts and ends its own connection just before the commit, the first time; then it does this.
+    SeverThen(Later),
     /// Takes far longer than a unit may, the first time.
     Linger,
     /// Takes far longer than a unit may in every batch that is larger than one.
@@ -42,6 +44,17 @@ pub(super) enum Deed {
     Burdened(i64),
     /// Ends its own connection just before the commit, the first time; then each run loses it earlier.
     Vanish(i64),
+}
+
+/// What becomes of a member after its batch may have been committed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Later {
+    /// Its slot is left empty, as when a row that it needs is held.
+    Nothing,
+    /// It is deferred while it is not alone, and then left empty.
+    Defer,
+    /// A statement fails each time.
+    Fail,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,9 +113,7 @@ impl<const RERUN: bool> Unit for Scripted<RERUN> {
                 }
                 Deed::Nothing => {}
                 Deed::Panic => panic!("on purpose"),
-                Deed::Fail => {
-                    sqlx::query("insert into nowhere (n) values (1)").execute(&mut **tx).await?;
-                }
+                Deed::Fail => fail(tx).await?,
                 Deed::Lock(row) => slots.fill(place, lock(tx, *row, locks).await?),
                 Deed::Both => {
                     touch(tx, 1).await?;
@@ -115,6 +126,18 @@ impl<const RERUN: bool> Unit for Scripted<RERUN> {
                     slots.fill(place, told);
                     if script.runs.fetch_add(1, Ordering::Relaxed) == 0 {
                         self.sever(id).await?;
+                    }
+                }
+                Deed::SeverThen(later) => {
+                    if script.runs.fetch_add(1, Ordering::Relaxed) == 0 {
+                        slots.fill(place, count(tx, 0).await?);
+                        self.sever(id).await?;
+                        continue;
+                    }
+                    match later {
+                        Later::Defer if place > 0 => slots.defer(place),
+                        Later::Defer | Later::Nothing => {}
+                        Later::Fail => fail(tx).await?,
                     }
                 }
                 Deed::Crowded(number) => {
@@ -175,6 +198,11 @@ pub(super) async fn connection(tx: &mut Tx<'_>) -> Result<u64> {
 pub(super) async fn count(tx: &mut Tx<'_>, number: i64) -> Result<Told> {
     sqlx::query("insert into counted (n) values (?)").bind(number).execute(&mut **tx).await?;
     Ok(Told::Number(number))
+}
+
+async fn fail(tx: &mut Tx<'_>) -> Result<()> {
+    sqlx::query("insert into nowhere (n) values (1)").execute(&mut **tx).await?;
+    Ok(())
 }
 
 pub(super) async fn touch(tx: &mut Tx<'_>, row: i64) -> Result<()> {
