@@ -145,6 +145,25 @@ async fn a_double_click_without_a_key_is_one_order_and_the_next_cart_another() {
 }
 
 #[tokio::test]
+async fn a_request_whose_commit_was_not_answered_is_one_order_although_its_cart_is_in_use_again() {
+    with_database(async |db| {
+        let (user, mug) = (buyer(&db).await, product(&db, "Mug", 500, 50).await);
+        let (door, first, other) = (door(&db), ask(user, None), ask(user, None));
+        fill(&db, user, &[(mug, 2)]).await;
+        submit(&door, first.clone()).await;
+        fill(&db, user, &[(mug, 3)]).await;
+        let again = submit(&door, first.clone()).await;
+        assert_eq!(accepted(&again).unwrap().order_id, first.order_id, "the cart is filled again");
+        let next = submit(&door, other.clone()).await;
+        assert_eq!(accepted(&next).unwrap().order_id, other.order_id, "what is in it is left");
+        let again = submit(&door, first.clone()).await;
+        assert_eq!(accepted(&again).unwrap().order_id, first.order_id, "it is ordered again");
+        assert_eq!(count(&db, "select count(*) from checkouts").await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_accepted_is_what_is_read_back_to_the_last_character() {
     with_database(async |db| {
         let user = buyer(&db).await;

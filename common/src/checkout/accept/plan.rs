@@ -32,8 +32,8 @@ pub(super) struct Plan {
     pub(super) carts: BTreeMap<UserId, Cart>,
     /// The keys of the batch that are stored already.
     pub(super) keys: HashMap<(UserId, String), Known>,
-    /// The orders that empty carts went to last.
-    pub(super) last_orders: HashMap<OrderId, Arc<Checkout>>,
+    /// The checkouts that requests without a key may mean: their own, and the last of an empty cart.
+    pub(super) keyless: HashMap<OrderId, Arc<Checkout>>,
     /// What is to be stored.
     pub(super) accepted: Vec<New>,
     /// How many lines the accepted carts held.
@@ -53,9 +53,12 @@ impl Plan {
                 Answer::Refused(Refusal::KeyReused)
             });
         }
+        if let Some(own) = self.keyless.get(&asked.order_id) {
+            return Some(again(asked, own));
+        }
         let Some(wanted) = &asked.wanted else { return Some(Answer::Refused(Refusal::Invalid)) };
         if cart.lines.is_empty() && asked.key.is_none() {
-            let last = cart.last_order.and_then(|order| self.last_orders.get(&order));
+            let last = cart.last_order.and_then(|order| self.keyless.get(&order));
             if let Some(last) = last {
                 return Some(again(asked, last));
             }
@@ -91,7 +94,7 @@ impl Plan {
         });
         let known = Known { fingerprint: asked.fingerprint, checkout: Arc::clone(&checkout) };
         self.keys.insert((asked.user, key.clone()), known.clone());
-        self.last_orders.insert(asked.order_id, Arc::clone(&checkout));
+        self.keyless.insert(asked.order_id, Arc::clone(&checkout));
         self.accepted.push(New { key, message: asked.message(), known });
         self.lines += lines.len();
         Answer::Accepted(checkout)
@@ -226,6 +229,8 @@ mod tests {
             let asked = ask(user, key, 1);
             for _ in 0..2 {
                 assert_eq!(order(plan.decide(&asked)), ("accepted", asked.order_id));
+                // Between the runs the buyer fills the cart again.
+                plan.carts.insert(user, cart(700, 1));
             }
             assert_eq!(plan.accepted.len(), 1);
         }

@@ -61,21 +61,21 @@ pub(super) async fn known(
         .collect()
 }
 
-const LAST: &str = "\
+const ORDERS: &str = "\
 select t.order_id, t.user_id, t.`lines`, t.payment_method, t.total, t.request_id, t.accepted_at,
   t.consumed_at, t.attempts
 from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
 straight_join checkouts t force index (primary) on t.order_id = unhex(j.id)";
 
-/// These checkouts, without locks.
-pub(super) async fn last_orders(
+/// Those of these checkouts that are there, without locks.
+pub(super) async fn orders(
     tx: &mut Tx<'_>,
     ids: &BTreeSet<OrderId>,
 ) -> Result<HashMap<OrderId, Arc<Checkout>>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<Row> = sqlx::query_as(LAST)
+    let rows: Vec<Row> = sqlx::query_as(ORDERS)
         .bind(batch::ids(ids.iter().map(|id| id.uuid())))
         .fetch_all(&mut **tx)
         .await?;

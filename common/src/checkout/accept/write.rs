@@ -58,14 +58,20 @@ async fn read(tx: &mut Tx<'_>, members: &[&Accept], carts: BTreeMap<UserId, Cart
         .iter()
         .filter_map(|asked| asked.key.as_ref().map(|key| (asked.user, key.stored())))
         .collect();
-    let keyless = members.iter().filter(|asked| asked.key.is_none());
-    let last: BTreeSet<OrderId> = keyless
-        .filter_map(|asked| carts.get(&asked.user).filter(|cart| cart.lines.is_empty()))
-        .filter_map(|cart| cart.last_order)
+    // A request's own order is there when the answer to its commit was lost; by now its cart may be filled,
+    // or even ordered, again.
+    let keyless: BTreeSet<OrderId> = members
+        .iter()
+        .filter(|asked| asked.key.is_none())
+        .filter_map(|asked| carts.get(&asked.user).map(|cart| (asked, cart)))
+        .flat_map(|(asked, cart)| {
+            let last = cart.last_order.filter(|_| cart.lines.is_empty());
+            [Some(asked.order_id), last].into_iter().flatten()
+        })
         .collect();
     let keys = store::known(tx, &keys).await?;
-    let last_orders = store::last_orders(tx, &last).await?;
-    Ok(Plan { carts, keys, last_orders, ..Plan::default() })
+    let keyless = store::orders(tx, &keyless).await?;
+    Ok(Plan { carts, keys, keyless, ..Plan::default() })
 }
 
 impl Accepts {
