@@ -38,9 +38,10 @@ pub enum Error {
 /// What went wrong decides what is done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// Deadlock, lost connection, read-only server, unknown commit: run the whole unit again.
+    /// Deadlock, lost connection, read-only or full server, unknown commit: run the whole unit again.
     Rerun,
-    /// A row was held by somebody else for too long (1205). Only the statement was rolled back.
+    /// A row was held by somebody else for too long (1205), or a statement took longer than the server
+    /// allows. Only the statement was rolled back.
     LockWait,
     /// A unique key is taken (1062).
     Duplicate,
@@ -49,27 +50,29 @@ pub enum Trouble {
 }
 
 /// Server errors that another try may outlive: deadlock, changed since read, too many connections,
-/// shutting down, killed, read only.
-const RERUN: [u16; 11] = [1213, 1020, 1040, 1053, 1927, 2006, 2013, 1290, 1792, 1836, 3169];
+/// shutting down, killed, interrupted, stood still for too long, read only, disk full.
+const RERUN: [u16; 17] = [
+    1213, 1020, 1040, 1203, 1226, 1053, 1927, 2006, 2013, 3169, 1317, 4031, 1290, 1792, 1836, 1021,
+    1114,
+];
 /// Of these, those that end the connection.
-const LOST: [u16; 3] = [1927, 2006, 2013];
-const LOCK_WAIT: [u16; 2] = [1205, 3572];
+const LOST: [u16; 6] = [1053, 1927, 2006, 2013, 3169, 4031];
+/// A row was held by somebody else, or a statement took longer than the server allows, which is mostly the same.
+const LOCK_WAIT: [u16; 4] = [1205, 3572, 1969, 3024];
+/// Of these, those that may be due to the statement's own size.
+const LATE: [u16; 2] = [1969, 3024];
 const DUPLICATE: u16 = 1062;
 
 impl Error {
     /// What this error asks for.
     pub fn trouble(&self) -> Trouble {
         match self {
-            Self::Sqlx(sqlx::Error::Database(error)) => {
-                let number =
-                    error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
-                match number {
-                    Some(DUPLICATE) => Trouble::Duplicate,
-                    Some(number) if LOCK_WAIT.contains(&number) => Trouble::LockWait,
-                    Some(number) if RERUN.contains(&number) => Trouble::Rerun,
-                    _ => Trouble::Permanent,
-                }
-            }
+            Self::Sqlx(sqlx::Error::Database(_)) => match self.number() {
+                Some(DUPLICATE) => Trouble::Duplicate,
+                Some(number) if LOCK_WAIT.contains(&number) => Trouble::LockWait,
+                Some(number) if RERUN.contains(&number) => Trouble::Rerun,
+                _ => Trouble::Permanent,
+            },
             Self::TimedOut
             | Self::CommitUnknown(_)
             | Self::Sqlx(
@@ -91,9 +94,9 @@ impl Error {
     pub fn connection_is_lost(&self) -> bool {
         match self {
             Self::TimedOut | Self::CommitUnknown(_) => true,
-            Self::Sqlx(sqlx::Error::Database(error)) => error
-                .try_downcast_ref::<MySqlDatabaseError>()
-                .is_some_and(|error| LOST.contains(&error.number())),
+            Self::Sqlx(sqlx::Error::Database(_)) => {
+                self.number().is_some_and(|number| LOST.contains(&number))
+            }
             Self::Sqlx(error) => matches!(
                 error,
                 sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed
@@ -102,12 +105,22 @@ impl Error {
         }
     }
 
-    /// Whether a time limit ended the work.
+    /// Whether a time limit ended the work, ours or the server's.
     pub fn is_late(&self) -> bool {
         match self {
             Self::TimedOut => true,
             Self::CommitUnknown(error) => error.is_late(),
-            _ => false,
+            _ => self.number().is_some_and(|number| LATE.contains(&number)),
+        }
+    }
+
+    /// The server's number for it.
+    fn number(&self) -> Option<u16> {
+        match self {
+            Self::Sqlx(sqlx::Error::Database(error)) => {
+                error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
+            }
+            _ => None,
         }
     }
 

@@ -6,7 +6,7 @@ use ordermill_scratch::{Cable, Proxy, server, within};
 use sqlx::MySqlConnection;
 
 use super::scratch::{with_database, with_pool_of};
-use super::{Db, Error, Result};
+use super::{Db, Error, Result, Trouble};
 
 mod columns;
 
@@ -67,6 +67,46 @@ async fn a_transaction_that_stands_still_loses_its_locks_before_others_give_up()
         sqlx::raw_sql(insert).execute(&mut other).await.expect("the row is let go of");
     })
     .await;
+}
+
+#[tokio::test]
+async fn only_what_another_try_cannot_outlive_is_held_against_an_order() {
+    use Trouble::{Duplicate, LockWait, Permanent, Rerun};
+    // The server's number for it, what it asks for, whether the connection is lost, and whether it was too late.
+    let table = [
+        (1020, Rerun, false, false, "changed since it was read"),
+        (1021, Rerun, false, false, "the disk is full"),
+        (1040, Rerun, false, false, "too many connections"),
+        (1053, Rerun, true, false, "the server shuts down"),
+        (1062, Duplicate, false, false, "the key is taken"),
+        (1114, Rerun, false, false, "the table is full"),
+        (1203, Rerun, false, false, "too many connections of this user"),
+        (1205, LockWait, false, false, "the row is held"),
+        (1213, Rerun, false, false, "a deadlock"),
+        (1226, Rerun, false, false, "a limit of this user"),
+        (1290, Rerun, false, false, "the server is read-only"),
+        (1317, Rerun, false, false, "somebody killed the statement"),
+        (1792, Rerun, false, false, "the transaction is read-only"),
+        (1836, Rerun, false, false, "the server is in read-only mode"),
+        (1927, Rerun, true, false, "somebody killed the connection"),
+        (1969, LockWait, false, true, "longer than MariaDB allows a statement"),
+        (3024, LockWait, false, true, "longer than MySQL allows a statement"),
+        (3169, Rerun, true, false, "somebody killed the session"),
+        (3572, LockWait, false, false, "the row is held, and nobody waits"),
+        (4031, Rerun, true, false, "the session stood still for too long"),
+        (1064, Permanent, false, false, "nonsense"),
+        (1406, Permanent, false, false, "too long for its column"),
+        (4025, Permanent, false, false, "a check is violated"),
+    ];
+    let url = server("DATABASE_URL");
+    let mut conn = Db::new(&url, 1).unwrap().connect().await.unwrap();
+    for (number, trouble, is_lost, is_late, what) in table {
+        let signal = format!("signal sqlstate '45000' set mysql_errno = {number}");
+        let signalled = sqlx::raw_sql(sqlx::AssertSqlSafe(signal)).execute(&mut conn).await;
+        let error = Error::from(signalled.unwrap_err());
+        let read = (error.trouble(), error.connection_is_lost(), error.is_late());
+        assert_eq!(read, (trouble, is_lost, is_late), "{number}: {what}");
+    }
 }
 
 async fn connection_id(conn: &mut MySqlConnection) -> Result<u64> {

@@ -2,9 +2,9 @@
 //!
 //! | trouble | what the lane does |
 //! |---|---|
-//! | deadlock, lost connection, unknown commit | runs the whole batch again until its patience ends |
-//! | a run past its limit, three lost connections | halves the batch as well: it may be too large |
-//! | lock wait (1205) | runs it once more, skipping rows that others hold |
+//! | deadlock, lost connection, full disk, unknown commit | runs the whole batch again until its patience ends |
+//! | a run past its limit or the server's, three lost connections | halves the batch as well: it may be too large |
+//! | lock wait (1205), a statement past the server's limit | runs it once more, skipping rows that others hold |
 //! | anything else | halves the batch down to the member that fails, and only that one fails |
 
 use std::panic::AssertUnwindSafe;
