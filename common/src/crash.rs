@@ -50,6 +50,11 @@ pub const POINTS: &[(&str, &str)] = &[
     ("ack.after", "the ack of a delivery is in the broker's socket"),
     ("dead.before_write", "a dead message is read, and nothing done about it"),
     ("dead.after_write", "a dead message is parked or its order woken, and it is not acked"),
+    (
+        "unit.before_commit",
+        "a transaction of its own, of whatever kind, is written and not committed",
+    ),
+    ("unit.after_commit", "such a transaction is committed, and its caller does not know"),
 ];
 
 /// The process dies here when it was told to: a point's name, or a unit's name and what it is at. Expands

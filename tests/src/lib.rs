@@ -8,7 +8,6 @@
 //! The servers come from `DATABASE_URL` and `AMQP_URL`, which `cargo xtask test` sets.
 
 pub mod actors;
-pub mod cable;
 pub mod database;
 pub mod gateway;
 pub mod own_database;
@@ -16,8 +15,7 @@ pub mod shop;
 pub mod staff;
 
 pub use actors::{Admin, Answer, Buyer};
-pub use cable::Cable;
 pub use gateway::Gateway;
-pub use ordermill_scratch::until;
+pub use ordermill_scratch::{Cable, Proxy, server, until};
 pub use own_database::OwnDatabase;
 pub use shop::{Shop, ShopPlan};

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use ordermill_common::broker::delete_topology;
-use ordermill_tests::{Cable, Shop, ShopPlan, until};
+use ordermill_tests::{Cable, Proxy, Shop, ShopPlan, server, until};
 use serde_json::Value;
 
 use crate::faults::nowhere;
@@ -134,13 +134,14 @@ async fn sweepers_are(shop: &Shop, number: i64, what: &str) {
 
 #[tokio::test]
 async fn who_is_cut_off_from_the_broker_wakes_nothing_and_leaves_the_sweep_to_others() {
-    let cable = Cable::lay().await;
-    let plan = ShopPlan { amqp_url: Some(cable.url()), ..ShopPlan::workers(1) };
+    let broker = server("AMQP_URL");
+    let cable = Proxy::before(&broker).await;
+    let plan = ShopPlan { amqp_url: Some(cable.url(&broker)), ..ShopPlan::workers(1) };
     let mut shop = Shop::open_as(plan).await;
     let mug = shop.admin().sells("MUG", 20).await;
     sweepers_are(&shop, 1, "the worker sweeps").await;
 
-    cable.cut();
+    cable.set(Cable::Cut);
     sweepers_are(&shop, 0, "the worker lets go of the sweep").await;
     place(&shop, &mug, 5).await;
     let due = "update checkouts set wake_at = now(6) where consumed_at is null";
@@ -163,7 +164,7 @@ async fn who_is_cut_off_from_the_broker_wakes_nothing_and_leaves_the_sweep_to_ot
     shop.take_api().kill();
     shop.change("delete from outbox").await;
     shop.change(due).await;
-    cable.mend();
+    cable.set(Cable::Whole);
     shop.at_rest().await;
     assert!(swept(&shop.worker(0).log()) >= 3);
     shop.start_api().await;

@@ -29,7 +29,9 @@ pub(super) fn member<'a>(scene: &'a mut Scene<'_>, place: Place) -> &'a mut Memb
 pub(super) fn victims(scene: &mut Scene<'_>, point: &str) -> Vec<Place> {
     let room = point.split('.').next().unwrap_or_default();
     match room {
-        "accept" | "cart" | "ask" | "move" | "redrive" => vec![Place::Api(scene.some_api())],
+        "accept" | "cart" | "ask" | "move" | "redrive" | "unit" => {
+            vec![Place::Api(scene.some_api())]
+        }
         "relay" if point != "relay.after_claim" && scene.dice.percent(50) => {
             vec![Place::Api(scene.some_api())]
         }

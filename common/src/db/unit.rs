@@ -77,8 +77,10 @@ impl Db {
             match unit(&mut tx).await {
                 Ok(answer) => {
                     committing.store(true, Ordering::Relaxed);
+                    crate::crash_point!("unit.before_commit");
                     let unknown = |error: sqlx::Error| Error::CommitUnknown(Box::new(error.into()));
                     tx.commit().await.map_err(unknown).inspect_err(|_| out_of_step())?;
+                    crate::crash_point!("unit.after_commit");
                     Ok(answer)
                 }
                 Err(error) => {
