@@ -115,17 +115,17 @@ impl Server {
         ));
         let router = router(Arc::clone(&self.app));
         let answering = ops::serve(self.api, router, self.patience, draining.clone());
+        let opening = async {
+            open(&self.app, self.allow_unsafe).await?;
+            let (db, owner) = (&self.app.db, self.app.writes.owner);
+            Presence::start(db, owner, Role::Api, self.leave.clone(), &self.side).await;
+            Ok(())
+        };
         let mut late = std::pin::pin!(overdue(&draining, self.drain));
         let served = tokio::select! {
             served = async { tokio::try_join!(
                 async { answering.await; Ok(()) },
-                async {
-                    if open(&self.app, self.allow_unsafe, &draining).await? {
-                        let (db, owner) = (&self.app.db, self.app.writes.owner);
-                        Presence::start(db, owner, Role::Api, self.leave.clone(), &self.side).await;
-                    }
-                    Ok(())
-                },
+                async { draining.run_until_cancelled(opening).await.unwrap_or(Ok(())) },
             )} => served.map(|_| ()),
             () = &mut late => Err(ServeError::NotDrained),
         };
@@ -163,12 +163,7 @@ async fn overdue(draining: &CancellationToken, limit: Duration) {
 }
 
 /// Opens once the database is there, safe and current; asks again until it is. Logs each new reason.
-/// `false` when the end came first.
-async fn open(
-    app: &AppState,
-    allow_unsafe: bool,
-    draining: &CancellationToken,
-) -> Result<bool, ServeError> {
+async fn open(app: &AppState, allow_unsafe: bool) -> Result<(), ServeError> {
     let mut waits = Backoff::reconnect();
     let mut told = String::new();
     loop {
@@ -176,7 +171,7 @@ async fn open(
             Ok(Ok(true)) => {
                 app.open();
                 tracing::info!("open");
-                return Ok(true);
+                return Ok(());
             }
             Ok(Ok(false)) => "migrations are pending: run ordermill-api migrate".to_owned(),
             Ok(Err(not_safe)) => return Err(not_safe.into()),
@@ -186,10 +181,7 @@ async fn open(
             tracing::warn!(why, "waiting for the database");
             told = why;
         }
-        tokio::select! {
-            () = draining.cancelled() => return Ok(false),
-            () = tokio::time::sleep(waits.next_wait()) => {}
-        }
+        tokio::time::sleep(waits.next_wait()).await;
     }
 }
 

@@ -1,11 +1,15 @@
 //! What a worker says of itself to whoever runs it.
 
+use std::time::Duration;
+
 use ordermill_common::broker::{Broker, delete_topology};
-use ordermill_tests::database::{Database, fresh_name, migrated, server};
+use ordermill_tests::database::{Database, door_to, fresh_name, migrated, server};
 use ordermill_tests::shop::settings;
 use ordermill_tests::staff::{Staff, address};
 use ordermill_tests::until;
+use sqlx::MySqlConnection;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 use crate::faults::nowhere;
 
@@ -78,4 +82,41 @@ async fn a_worker_with_both_servers_is_ready_until_it_is_told_to_stop() {
     let broker = Broker::new(&server("AMQP_URL"), &prefix).expect("the URL is right");
     delete_topology(&broker).await.expect("the queues are ours");
     database.remove().await;
+}
+
+/// Whether a session of this database waits for a table that another has locked.
+async fn somebody_waits(conn: &mut MySqlConnection, database: &Database) -> Option<()> {
+    let waiting = "select count(*) from information_schema.processlist \
+        where db = ? and state like 'Waiting for table%lock'";
+    let waiting: i64 = sqlx::query_scalar(waiting)
+        .bind(database.name())
+        .fetch_one(conn)
+        .await
+        .expect("the server answers");
+    (waiting > 0).then_some(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_waits_for_its_database_ends_when_it_is_told_to() {
+    for statement in ["lock tables _sqlx_migrations write", "lock tables owners write"] {
+        for program in ["ordermill-api", WORKER] {
+            let name = fresh_name();
+            let database = migrated(&name).await;
+            let mut other = door_to(&database).connect().await.expect("the server answers");
+            sqlx::raw_sql(statement).execute(&mut other).await.expect("nobody uses it");
+            let folder = TempDir::new().expect("a folder");
+            let settings = settings(&database, &nowhere(), &name, folder.path());
+            let mut waiting = Staff::start(program, &[], folder.path(), program, &settings);
+            let other = Mutex::new(other);
+            until("it waits", async || somebody_waits(&mut *other.lock().await, &database).await)
+                .await;
+
+            waiting.signal("TERM");
+            let ended = tokio::time::timeout(Duration::from_secs(15), waiting.ended()).await;
+            let ended = ended.unwrap_or_else(|_| panic!("{program} goes on: {}", waiting.log()));
+            assert_eq!(ended.code(), Some(0), "{}", waiting.log());
+            drop(other);
+            database.remove().await;
+        }
+    }
 }

@@ -58,10 +58,15 @@ pub async fn run(args: &RunArgs, shutdown: CancellationToken) -> anyhow::Result<
     let health = WorkerHealth { db: db.clone(), links };
     tasks.spawn(serve_health(admin, health, shutdown.clone(), leave.clone()));
 
-    if wait_for_database(&db, args.database.allow_unsafe_database, &shutdown).await? {
+    let entering = async {
+        wait_for_database(&db, args.database.allow_unsafe_database).await?;
         tracing::info!(owner = %owner, "working");
         // Before the first lease is taken, so that all of them end with this process.
         Presence::start(&db, owner, Role::Worker, leave.clone(), &tasks).await;
+        anyhow::Ok(())
+    };
+    if let Some(entered) = shutdown.run_until_cancelled(entering).await {
+        entered?;
         let limits = args.batch.limits(PATIENCE);
         let lanes = TaskTracker::new();
         let pipeline = Pipeline::start(&db, holder, till, limits, &lanes);
@@ -114,16 +119,12 @@ async fn finish(tasks: &TaskTracker, limit: Duration, what: &str) {
     }
 }
 
-/// Waits until the database answers, its schema is current and its settings are safe. `false` when the
-/// shutdown came first; an error when the settings are not safe.
-async fn wait_for_database(
-    db: &Db,
-    allow_unsafe: bool,
-    shutdown: &CancellationToken,
-) -> anyhow::Result<bool> {
+/// Waits until the database answers, its schema is current and its settings are safe; an error when the
+/// settings are not safe.
+async fn wait_for_database(db: &Db, allow_unsafe: bool) -> anyhow::Result<()> {
     let mut waits = Backoff::reconnect();
     let mut told = String::new();
-    while !shutdown.is_cancelled() {
+    loop {
         let why = match db::migrations_are_current(db).await {
             Ok(false) => "the schema is not current; run `ordermill-api migrate`".to_owned(),
             Err(error) => chain(&error),
@@ -134,7 +135,7 @@ async fn wait_for_database(
                     if let Err(wrong) = safe {
                         tracing::warn!(why = %wrong, "starting on an unsafe database");
                     }
-                    return Ok(true);
+                    return Ok(());
                 }
             },
         };
@@ -142,12 +143,8 @@ async fn wait_for_database(
             tracing::warn!(reason = why, "waiting for the database");
             told = why;
         }
-        tokio::select! {
-            () = tokio::time::sleep(waits.next_wait()) => {}
-            () = shutdown.cancelled() => {}
-        }
+        tokio::time::sleep(waits.next_wait()).await;
     }
-    Ok(false)
 }
 
 struct WorkerHealth {

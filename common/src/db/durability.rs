@@ -1,8 +1,10 @@
 //! A promise is worth what the disk was told. Start refuses a server that confirms before it writes.
 
+use std::time::Duration;
+
 use sqlx::Row as _;
 
-use super::{Db, Result};
+use super::{Db, Result, within};
 
 /// What is wrong with the server's settings, one sentence each.
 #[derive(Debug, thiserror::Error)]
@@ -10,10 +12,17 @@ use super::{Db, Result};
 pub struct Unsafe(pub Vec<String>);
 
 const MIN_PACKET: i64 = 16 * 1024 * 1024;
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Answers `Err(Unsafe)` inside `Ok` when the server's settings would lose or corrupt accepted orders:
 /// commits not flushed, a binary log not synced or statement-based, CHECK not enforced, packets too small.
+/// Waits ten seconds at most.
 pub async fn refuse_unsafe(db: &Db) -> Result<std::result::Result<(), Unsafe>> {
+    let wrong = within(LIMIT, wrong_settings(db)).await?;
+    Ok(if wrong.is_empty() { Ok(()) } else { Err(Unsafe(wrong)) })
+}
+
+async fn wrong_settings(db: &Db) -> Result<Vec<String>> {
     let mut conn = db.connect().await?;
     let row = sqlx::query(
         "select cast(@@innodb_flush_log_at_trx_commit as signed) as flush, \
@@ -43,7 +52,7 @@ pub async fn refuse_unsafe(db: &Db) -> Result<std::result::Result<(), Unsafe>> {
     if !enforces_checks(&version, &mut conn).await? {
         wrong.push(format!("CHECK constraints are not enforced by {version}"));
     }
-    Ok(if wrong.is_empty() { Ok(()) } else { Err(Unsafe(wrong)) })
+    Ok(wrong)
 }
 
 /// `MySQL` enforces them from 8.0.16, `MariaDB` unless `check_constraint_checks` is off.

@@ -1,6 +1,7 @@
 //! Migrations are run by one process at a time. The lock is ours: the library's own does nothing on
 //! `MariaDB`, which answers a negative timeout with null and a warning that the library ignores.
 
+use sqlx::MySqlConnection;
 use sqlx::migrate::Migrator;
 
 use super::{Db, Error};
@@ -38,21 +39,24 @@ pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     Ok(())
 }
 
-/// Whether the newest migration known to this binary has been applied.
+/// Whether the newest migration known to this binary has been applied. Waits no longer than [`Db::read`].
 pub async fn migrations_are_current(db: &Db) -> Result<bool, Error> {
     let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
+    let applied = db.read(|conn| Box::pin(newest_applied(conn))).await?;
+    Ok(applied.is_some() && applied >= newest)
+}
+
+async fn newest_applied(conn: &mut MySqlConnection) -> Result<Option<i64>, Error> {
     let exists: i64 = sqlx::query_scalar(
         "select cast(count(*) as signed) from information_schema.tables \
          where table_schema = database() and table_name = '_sqlx_migrations'",
     )
-    .fetch_one(db.pool())
+    .fetch_one(&mut *conn)
     .await?;
     if exists == 0 {
-        return Ok(false);
+        return Ok(None);
     }
-    let applied: Option<i64> =
-        sqlx::query_scalar("select max(version) from _sqlx_migrations where success = true")
-            .fetch_one(db.pool())
-            .await?;
-    Ok(applied >= newest)
+    let applied =
+        sqlx::query_scalar("select max(version) from _sqlx_migrations where success = true");
+    Ok(applied.fetch_one(conn).await?)
 }

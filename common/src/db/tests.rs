@@ -6,7 +6,7 @@ use ordermill_scratch::{Cable, Proxy, server, within};
 use sqlx::MySqlConnection;
 
 use super::scratch::{with_database, with_pool_of};
-use super::{Db, Error, Result, Trouble};
+use super::{Db, Error, Result, Trouble, migrations_are_current};
 
 mod columns;
 
@@ -107,6 +107,18 @@ async fn only_what_another_try_cannot_outlive_is_held_against_an_order() {
         let read = (error.trouble(), error.connection_is_lost(), error.is_late());
         assert_eq!(read, (trouble, is_lost, is_late), "{number}: {what}");
     }
+}
+
+#[tokio::test]
+async fn whether_the_schema_is_current_is_not_waited_for_for_ever() {
+    with_database(async |db| {
+        assert!(migrations_are_current(&db).await.unwrap());
+        let mut other = db.connect().await.unwrap();
+        let lock = sqlx::raw_sql("lock tables _sqlx_migrations write");
+        lock.execute(&mut other).await.unwrap();
+        assert!(matches!(migrations_are_current(&db).await, Err(Error::TimedOut)));
+    })
+    .await;
 }
 
 async fn connection_id(conn: &mut MySqlConnection) -> Result<u64> {
