@@ -1,53 +1,19 @@
 //! The client's log: every call with its outcome, and what the buyers claim because of the answers that
 //! they got. It is one of three sources; the others are the database and the gateway's ledger.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
+mod log;
+
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhow::Result;
-use serde::Serialize;
 use serde_json::Value;
 
-/// How a call ended, as the client knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// It was done.
-    Ok,
-    /// It was not done, and the answer says why.
-    Refused,
-    /// Nobody can say.
-    Unknown,
-}
-
-/// A call that has ended.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Call<'a> {
-    /// Who called.
-    pub who: &'a str,
-    /// What for.
-    pub what: &'a str,
-    /// Which key, order or product.
-    pub subject: &'a str,
-    /// How it ended.
-    pub ending: Ending,
-    /// The status code, or what broke.
-    pub answer: &'a str,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    /// From the start of the log.
-    at_ms: u128,
-    took_ms: u128,
-    #[serde(flatten)]
-    call: Call<'a>,
-}
+use self::log::Log;
+pub use self::log::{Call, Ending};
 
 /// What a buyer knows of one checkout.
 #[derive(Debug, Clone, Default)]
@@ -83,8 +49,7 @@ pub struct Seen {
 /// All that the clients of a stage have done and seen.
 #[derive(Debug)]
 pub struct Testimony {
-    started: Instant,
-    log: Mutex<BufWriter<File>>,
+    log: Log,
     told: Mutex<Told>,
 }
 
@@ -105,30 +70,17 @@ pub struct Told {
     pub moves: BTreeSet<(String, &'static str)>,
     /// What a client saw that must never be seen.
     pub violations: Vec<String>,
-    /// Calls by ending.
-    pub endings: BTreeMap<&'static str, u64>,
 }
 
 impl Testimony {
     /// An empty one, whose log is this file.
     pub fn begin(log: &Path) -> Result<Self> {
-        let log = Mutex::new(BufWriter::new(File::create(log)?));
-        Ok(Self { started: Instant::now(), log, told: Mutex::default() })
+        Ok(Self { log: Log::begin(log)?, told: Mutex::default() })
     }
 
     /// Logs a call that began at `at`.
     pub fn log(&self, at: Instant, call: Call<'_>) {
-        let at_ms = at.duration_since(self.started).as_millis();
-        let line = Line { at_ms, took_ms: at.elapsed().as_millis(), call };
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        // A full disk shows when the log is kept as evidence; it must not stop the clients.
-        let _ = serde_json::to_writer(&mut *log, &line).map(|()| log.write_all(b"\n"));
-        let ending = match call.ending {
-            Ending::Ok => "ok",
-            Ending::Refused => "refused",
-            Ending::Unknown => "unknown",
-        };
-        *self.told().endings.entry(ending).or_default() += 1;
+        self.log.write(at, call);
     }
 
     /// Notes a checkout; the place is for [`Testimony::answered`].
@@ -226,7 +178,7 @@ impl Testimony {
 
     /// Writes out what is logged so far.
     pub fn flush(&self) {
-        let _ = self.log.lock().unwrap_or_else(PoisonError::into_inner).flush();
+        self.log.flush();
     }
 }
 
