@@ -1,4 +1,4 @@
-//! A worker that stands still past every limit, in the middle of something, and then goes on.
+//! A process that stands still past every limit, in the middle of something, and then goes on.
 
 use std::time::Duration;
 
@@ -7,16 +7,19 @@ use futures::future::BoxFuture;
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
-use super::point::{Place, member};
+use super::point::{Place, member, nth, victims};
 use crate::scene::{Scenario, Scene, Trial};
 
-/// Where it stands still: with a transaction open, with a call to the gateway made, or anywhere.
-const POINTS: [Option<&str>; 5] = [
+/// Where it stands still: with a transaction open, with a call to the gateway made, or (a worker) anywhere.
+const POINTS: [Option<&str>; 8] = [
     Some("reserve.before_commit"),
     Some("charge.after_call"),
     Some("settle.before_commit"),
+    Some("accept.before_commit"),
     Some("charge.before_call"),
+    Some("ask.before_commit"),
     None,
+    Some("move.before_commit"),
 ];
 /// Longer than a lease, an idle session, a unit of work, the broker's heartbeats and the hold of a delivery.
 const FROZEN: Duration = Duration::from_secs(75);
@@ -25,9 +28,10 @@ const REACHED_WITHIN: Duration = Duration::from_secs(40);
 pub(super) fn all() -> Vec<Scenario> {
     vec![Scenario::new(
         "freeze",
-        "A worker is stopped (SIGSTOP) inside a reserve transaction, around a charge, inside a settle \
-                transaction or anywhere, for 75 s, and goes on. Recovered: what it held is settled elsewhere.",
-        (20, 1),
+        "A process is stopped (SIGSTOP) for 75 s, and goes on: a worker inside a reserve or a settle transaction, \
+                around a charge or anywhere, an API inside a checkout, a cancellation or a move. Recovered: what it \
+                held is settled elsewhere.",
+        (24, 1),
         act,
     )
     .lasting(75)]
@@ -35,23 +39,29 @@ pub(super) fn all() -> Vec<Scenario> {
 
 fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
-        let place = scene.some_worker();
         let point = POINTS[usize::try_from(trial - 1)? % POINTS.len()];
-        if let Some(point) = point {
-            let nth = scene.dice.between(1, 8);
-            freeze_at(scene, Place::Worker(place), point, nth).await?;
-        } else {
-            scene.go_on(100, 1_000).await;
-            scene.stage.workers[place].freeze();
-        }
+        let place = freeze(scene, point).await?;
         let frozen = Instant::now();
         let open = scene.prompt_orders().await?;
         let took = scene.until_settled(&open, frozen).await?;
         sleep(FROZEN.saturating_sub(frozen.elapsed())).await;
-        scene.stage.workers[place].thaw();
-        block_in_place(|| scene.stage.workers[place].wait())?;
+        member(scene, place).thaw();
+        block_in_place(|| member(scene, place).wait())?;
         Ok(Trial::recovered(took))
     })
+}
+
+/// Answers who stands still.
+async fn freeze(scene: &mut Scene<'_>, point: Option<&str>) -> Result<Place> {
+    if let Some(point) = point {
+        let (place, nth) = (victims(scene, point)[0], nth(scene, point));
+        freeze_at(scene, place, point, nth).await?;
+        return Ok(place);
+    }
+    scene.go_on(100, 1_000).await;
+    let place = Place::Worker(scene.some_worker());
+    member(scene, place).freeze();
+    Ok(place)
 }
 
 /// Starts the process again and answers once it stands still where it was told to.
