@@ -1,9 +1,10 @@
 //! The broker goes away in every way that it can; nothing accepted is lost and nobody is restarted.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use ordermill_common::broker::{Broker, ConsumerConfig, Queue, declare};
+use ordermill_common::broker::{Broker, ConsumerConfig, Disposition, Queue, declare};
 use ordermill_common::id::OwnerId;
 use ordermill_common::outbox::{LEASE, OutboxRow, RelayConfig, RelayHandle};
 use ordermill_scratch::{Cable, Proxy, within};
@@ -11,7 +12,7 @@ use tokio::net::TcpListener;
 use xtask::progress::Progress;
 use xtask::servers::Servers;
 
-use crate::stage::{Received, Stage, config, open, rows};
+use crate::stage::{Received, Stage, config, envelopes, open, rows};
 
 /// A relay and a consumer behind a cable.
 pub(crate) struct Shop {
@@ -108,6 +109,39 @@ async fn a_killed_broker_comes_back_and_nothing_accepted_is_lost() {
     let shop = Shop::open_on(Stage::set_on(amqp_url).await).await;
     shop.outlives(|| lock(&servers).kill_broker(), || lock(&servers).restart_broker().unwrap())
         .await;
+}
+
+/// As the broker does when a delivery is held for longer than it allows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_the_broker_closes_is_opened_again_and_its_messages_come_again() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let servers = tokio::task::block_in_place(|| {
+        let servers = Servers::start(folder.path(), Progress::Quiet).unwrap();
+        let impatient = "application:set_env(rabbit, consumer_timeout, 1000), \
+            application:set_env(rabbit, channel_tick_interval, 200).";
+        servers.ask_broker(&["eval", impatient]).unwrap();
+        servers
+    });
+    let stage = Stage::set_on(servers.amqp_url()).await;
+    let tries = Arc::new(AtomicUsize::new(0));
+    let trying = Arc::clone(&tries);
+    // Nobody hands the first one back: it is held for a minute.
+    let config = ConsumerConfig { drain: Duration::from_secs(1), ..config(Queue::Checkout) };
+    let mut link = stage.consume(&stage.broker, config, move |_| {
+        let is_first = trying.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            if is_first {
+                std::future::pending::<()>().await;
+            }
+            Disposition::Ack
+        }
+    });
+    open(&mut link).await;
+    let publisher = stage.publisher().await;
+    publisher.publish(envelopes(1)).await;
+    within(20, "the message comes again", async || tries.load(Ordering::SeqCst) == 2).await;
+    within(10, "it is settled", async || stage.ready(Queue::Checkout).await == 0).await;
+    stage.drain_without(publisher).await;
 }
 
 fn lock(servers: &Mutex<Servers>) -> MutexGuard<'_, Servers> {
