@@ -32,13 +32,21 @@ pub(super) fn victims(scene: &mut Scene<'_>, point: &str) -> Vec<Place> {
         "accept" | "cart" | "ask" | "move" | "redrive" | "unit" => {
             vec![Place::Api(scene.some_api())]
         }
-        "relay" if point != "relay.after_claim" && scene.dice.percent(50) => {
-            vec![Place::Api(scene.some_api())]
-        }
+        // Whoever looks first takes what is expired.
+        "relay" if point == "relay.after_claim" => [apis(scene), workers(scene)].concat(),
+        "relay" if scene.dice.percent(50) => vec![Place::Api(scene.some_api())],
         // Of the workers only the one that sweeps publishes, and which that is changes.
-        "sweep" | "dead" | "relay" => (0..scene.stage.workers.len()).map(Place::Worker).collect(),
+        "sweep" | "dead" | "relay" => workers(scene),
         _ => vec![Place::Worker(scene.some_worker())],
     }
+}
+
+fn apis(scene: &Scene<'_>) -> Vec<Place> {
+    (0..scene.stage.apis.len()).map(Place::Api).collect()
+}
+
+fn workers(scene: &Scene<'_>) -> Vec<Place> {
+    (0..scene.stage.workers.len()).map(Place::Worker).collect()
 }
 
 /// Which of its times counts.
