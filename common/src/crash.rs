@@ -116,6 +116,7 @@ mod armed {
     /// Reads the variables and arms their points. Called first in a binary; without a variable nothing is
     /// armed.
     pub fn arm() -> Result<(), BadCrashPoint> {
+        // The time to its jump counts from here.
         skew();
         at(&told(VARIABLE), || std::process::abort())?;
         at(&told(PANIC), || panic!("told to panic"))?;

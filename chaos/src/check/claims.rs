@@ -44,11 +44,12 @@ fn compare(told: &Told, rows: &[Row], violations: &mut Vec<String>) {
     let mut refused = BTreeSet::new();
     for purchase in &told.purchases {
         match &purchase.key {
-            Some(key) => drop(keys.insert((purchase.buyer.clone(), format!("h:{key}")))),
+            Some(key) => {
+                let key = (purchase.buyer.clone(), format!("h:{key}"));
+                refused.extend(purchase.is_refused.then(|| key.clone()));
+                keys.insert(key);
+            }
             None => *clicks.entry(purchase.buyer.clone()).or_default() += 1,
-        }
-        if purchase.is_refused {
-            refused.extend(purchase.key.as_ref().map(|key| (&purchase.buyer, key)));
         }
         let Some(order) = &purchase.order else { continue };
         let Some(row) = stored.get(order) else {
@@ -68,11 +69,11 @@ fn compare(told: &Told, rows: &[Row], violations: &mut Vec<String>) {
             violations.push(format!("STUCK: {} is {:?}", row.order_id, row.status));
         }
         if row.idempotency_key.starts_with("h:") {
-            if !keys.contains(&(row.email.clone(), row.idempotency_key.clone())) {
+            let key = (row.email.clone(), row.idempotency_key.clone());
+            if !keys.contains(&key) {
                 violations.push(format!("{} was ordered by nobody", row.order_id));
             }
-            let key = row.idempotency_key.trim_start_matches("h:").to_owned();
-            if refused.contains(&(&row.email, &key)) {
+            if refused.contains(&key) {
                 violations.push(format!("{} was refused to {}", row.order_id, row.email));
             }
         } else {

@@ -96,7 +96,7 @@ async fn a_consumer_that_is_given_nothing_for_long_is_made_anew() {
     let watchful = ConsumerConfig { watch_every: every, ..config(Queue::Checkout) };
     let (received, mut link) = stage.receive(&broker, watchful);
     open(&mut link).await;
-    within(20, "it consumes for the third time", async || proxy.made() == 3).await;
+    within(20, "it consumes for the third time", async || proxy.made() >= 3).await;
     let publisher = stage.publisher().await;
     publisher.publish(envelopes(10)).await;
     within(10, "all are consumed", async || received.different() == 10).await;
