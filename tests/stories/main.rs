@@ -9,6 +9,7 @@ mod crash;
 mod database;
 mod dead_letters;
 mod faults;
+mod flush;
 mod gateway;
 mod health;
 mod logs;

@@ -6,7 +6,7 @@ use super::store;
 use crate::broker::Kind;
 use crate::checkout;
 use crate::db::batch::Locks;
-use crate::db::{Result, Tx};
+use crate::db::{Result, Tx, flush};
 use crate::id::{MessageId, OrderId, OwnerId, UserId};
 use crate::order::{self, Applied, IllegalMove, Move, Status};
 use crate::outbox::{self, OutboxRow};
@@ -61,6 +61,7 @@ pub async fn ask(tx: &mut Tx<'_>, publisher: OwnerId, wish: &Wish) -> Result<Ask
         request_id: wish.request_id.clone(),
     };
     if let Some(noted) = store::read(tx, &ids).await?.pop() {
+        flush::what_was_read(tx).await?;
         // This very wish, when the answer to its commit was lost.
         let this = noted.request_id == wish.request_id && noted.requested_at == wish.at;
         return Ok(if this { Asked::Now(message) } else { Asked::Before });
@@ -68,7 +69,10 @@ pub async fn ask(tx: &mut Tx<'_>, publisher: OwnerId, wish: &Wish) -> Result<Ask
     let order = order::store::find_all(tx, &ids).await?.pop();
     match order.map_or(Status::Accepted, |order| order.status).apply(Move::Cancel) {
         Err(illegal) => Ok(Asked::Illegal(illegal)),
-        Ok(Applied::Before) => Ok(Asked::Before),
+        Ok(Applied::Before) => {
+            flush::what_was_read(tx).await?;
+            Ok(Asked::Before)
+        }
         Ok(Applied::Now(_)) => {
             store::insert(tx, wish).await?;
             outbox::store::insert(tx, publisher, std::slice::from_ref(&message)).await?;

@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions as _, Connection as _, MySql, MySqlConnection};
 pub mod batch;
 mod durability;
 mod error;
+pub mod flush;
 pub mod group;
 mod lent;
 mod migrate;

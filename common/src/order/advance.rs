@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::store::{self, Change};
 use super::{Applied, IllegalMove, Move, Status};
 use crate::db::batch::Locks;
-use crate::db::{Result, Tx};
+use crate::db::{Result, Tx, flush};
 use crate::id::OrderId;
 use crate::{cancellation, checkout};
 
@@ -42,7 +42,10 @@ pub async fn advance(
     };
     let status = match order.status.apply(step) {
         Err(illegal) => return Ok(Advanced::Illegal(illegal)),
-        Ok(Applied::Before) => return Ok(Advanced::There(Applied::Before)),
+        Ok(Applied::Before) => {
+            flush::what_was_read(tx).await?;
+            return Ok(Advanced::There(Applied::Before));
+        }
         Ok(Applied::Now(status)) => status,
     };
     let wishes = cancellation::store::read(tx, &[id]).await?;

@@ -7,7 +7,7 @@ use super::{Accept, Answer, store};
 use crate::cart::Cart;
 use crate::db::batch::Locks;
 use crate::db::group::{Slots, Unit, Weight};
-use crate::db::{Result, Tx};
+use crate::db::{Result, Tx, flush};
 use crate::id::{OrderId, OwnerId, UserId};
 use crate::outbox;
 
@@ -41,12 +41,19 @@ impl Unit for Accepts {
         let taken = crate::cart::store::fitting(tx, &users, &heads).await?;
         let carts = crate::cart::store::open(tx, &heads, &taken).await?;
         let mut plan = read(tx, members, carts).await?;
+        let mut is_promised = false;
         for (place, asked) in members.iter().enumerate() {
             match plan.decide(asked) {
-                Some(answer) => slots.fill(place, answer),
+                Some(answer) => {
+                    is_promised |= !matches!(answer, Answer::Refused(_));
+                    slots.fill(place, answer);
+                }
                 None if heads.contains_key(&asked.user) => slots.defer(place),
                 None => {}
             }
+        }
+        if is_promised && plan.accepted.is_empty() {
+            flush::what_was_read(tx).await?;
         }
         self.save(tx, &plan).await
     }
