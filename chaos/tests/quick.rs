@@ -8,7 +8,7 @@ use ordermill_chaos::scenario;
 use tokio::task::block_in_place;
 
 const SEED: u64 = 20_261_125;
-const PLAYED: [(&str, u32); 7] = [
+const PLAYED: [(&str, u32); 8] = [
     ("worker-kill", 4),
     ("database-kill", 1),
     ("broker-kill", 1),
@@ -16,6 +16,7 @@ const PLAYED: [(&str, u32); 7] = [
     ("lost-commit", 4),
     ("link-truncated", 3),
     ("poison", 2),
+    ("queue-broken", 1),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

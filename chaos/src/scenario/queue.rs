@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use futures::future::BoxFuture;
-use ordermill_common::broker::{declare_plain, delete_topology, purge_topology};
+use ordermill_common::broker::{Queue, declare_plain, delete_topology, purge_topology};
 use ordermill_worker::republish::republish;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
@@ -40,6 +40,13 @@ pub(super) fn all() -> Vec<Scenario> {
             (20, 1),
             otherwise,
         ),
+        Scenario::new(
+            "queue-broken",
+            "RabbitMQ loses the processes of the checkouts' queue, and cannot serve it until it is deleted. Recovered: all              orders of the first seconds are settled.",
+            (20, 1),
+            broken,
+        )
+        .lasting(60),
     ]
 }
 
@@ -92,5 +99,19 @@ fn otherwise<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial
         let open = scene.prompt_orders().await?;
         republish(&scene.stage.db).await?;
         Ok(Trial::recovered(scene.until_settled(&open, healed).await?))
+    })
+}
+
+fn broken<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(async move {
+        scene.go_on(500, 2_000).await;
+        let queue = scene.stage.broker()?.queue_name(Queue::Checkout);
+        let stop =
+            format!("ra:stop_server(quorum_queues, {{list_to_atom(\"%2F_{queue}\"), node()}}).");
+        block_in_place(|| scene.stage.grounds.ask_broker(&["eval", &stop]))?;
+        let broken = Instant::now();
+        scene.go_on(2_000, 3_000).await;
+        let open = scene.prompt_orders().await?;
+        Ok(Trial::recovered(scene.until_settled(&open, broken).await?))
     })
 }

@@ -5,6 +5,9 @@
 //! written, and silence: a second channel asks every 15 s whether messages wait that nobody is given. A
 //! consumer that was given nothing for a minute is made anew: a broker whose queue was deleted and declared
 //! again can forget its consumers without telling them (seen with RabbitMQ 3.10).
+//!
+//! A quorum queue may not come back after a crash of its broker, and then refuses everybody until it is deleted
+//! (seen with RabbitMQ 3.10, known of later ones). A working queue holds hints only, so its consumer does that.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,7 +21,7 @@ use super::connection::{Broker, SETTLED};
 use super::death::Death;
 use super::error::Error;
 use super::link::{Link, LinkOwner, LinkState};
-use super::topology::Queue;
+use super::topology::{self, Queue};
 use crate::log::chain;
 use crate::retry::Backoff;
 use session::{Ended, Session};
@@ -43,14 +46,24 @@ pub struct ConsumerConfig {
     pub hold: Duration,
     /// How often the silence is questioned.
     pub watch_every: Duration,
+    /// How long the broker may be unable to serve the queue before it is deleted and declared anew.
+    pub mourn: Duration,
 }
 
 impl ConsumerConfig {
     /// The usual pauses: 1 s to 30 s before a retry, so that a message outlives three minutes without a
-    /// database; nothing held for more than a minute; silence questioned every 15 s.
+    /// database; nothing held for more than a minute; silence questioned every 15 s; a broken queue replaced
+    /// after half a minute, in which any leader would be elected.
     pub fn new(queue: Queue, prefetch: u16, drain: Duration) -> Self {
-        let (retry_pause, watch_every) = (Duration::from_secs(1), Duration::from_secs(15));
-        Self { queue, prefetch, drain, retry_pause, hold: Duration::from_mins(1), watch_every }
+        Self {
+            queue,
+            prefetch,
+            drain,
+            retry_pause: Duration::from_secs(1),
+            hold: Duration::from_mins(1),
+            watch_every: Duration::from_secs(15),
+            mourn: Duration::from_secs(30),
+        }
     }
 }
 
@@ -119,6 +132,7 @@ impl Consumer {
         let mut waits = Backoff::reconnect();
         let queue: Arc<str> = self.broker.queue_name(self.config.queue).into();
         let mut is_renewed = false;
+        let mut broken_since = None;
         while !shutdown.is_cancelled() {
             let is_renewal = std::mem::take(&mut is_renewed);
             let started = Instant::now();
@@ -146,6 +160,12 @@ impl Consumer {
                 Err(error) => error,
             };
             self.report(&queue, &error);
+            let is_broken = matches!(error, Error::BrokenQueue { .. });
+            broken_since = is_broken.then(|| broken_since.unwrap_or(started));
+            if broken_since.is_some_and(|since| since.elapsed() >= self.config.mourn) {
+                broken_since = None;
+                self.replace(&queue).await;
+            }
             if started.elapsed() > SETTLED {
                 waits.reset();
             }
@@ -160,6 +180,21 @@ impl Consumer {
         }
         self.link.set(LinkState::Down("shut down".into()));
         tracing::info!(queue = %queue, "stopped consuming");
+    }
+
+    /// Dead letters are evidence, not hints: their queue is left to somebody who can look at it.
+    async fn replace(&self, name: &str) {
+        if self.config.queue == Queue::Dead {
+            return;
+        }
+        match topology::replace(&self.broker, self.config.queue).await {
+            Ok(()) => {
+                tracing::warn!(queue = %name, "the queue was broken; deleted it and declared it anew");
+            }
+            Err(error) => {
+                tracing::warn!(queue = %name, error = %chain(&error), "the queue is broken and cannot be replaced");
+            }
+        }
     }
 
     fn report(&self, queue: &str, error: &Error) {

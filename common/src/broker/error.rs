@@ -40,6 +40,15 @@ pub enum Error {
         #[source]
         source: Source,
     },
+    /// The broker knows the queue and cannot serve it: a quorum queue without its processes.
+    #[error("the broker cannot serve the queue {queue}")]
+    BrokenQueue {
+        /// The queue's full name.
+        queue: String,
+        /// What the broker said.
+        #[source]
+        source: Source,
+    },
     /// A queue that a message is for does not exist.
     #[error("a message came back because its queue is missing")]
     Unroutable,

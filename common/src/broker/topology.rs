@@ -28,6 +28,8 @@ const MAX_LENGTH: i64 = 2_000_000;
 const DECLARE: Duration = Duration::from_secs(30);
 /// 406: the queue exists with other arguments.
 const PRECONDITION_FAILED: u16 = 406;
+/// 541: so a quorum queue answers whose processes are gone, or have no quorum.
+pub(super) const INTERNAL_ERROR: u16 = 541;
 
 /// Our queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,7 +108,20 @@ async fn declare_queue(broker: &Broker, channel: &Channel, queue: Queue) -> Resu
     }
 }
 
-fn reply_code(error: &lapin::Error) -> Option<u16> {
+/// Deletes the queue, whatever is in it, and declares it anew: the only cure for a quorum queue that does not come
+/// back after a crash of its broker. What is lost are hints, whose orders wake by themselves.
+pub(super) async fn replace(broker: &Broker, queue: Queue) -> Result<()> {
+    let connection = broker.connect("replace").await?;
+    let channel = open_channel(&connection).await?;
+    let name = broker.queue_name(queue);
+    let deleting = channel.queue_delete(name.as_str().into(), QueueDeleteOptions::default());
+    within(DECLARE, "delete a queue", deleting).await?;
+    declare_queue(broker, &channel, queue).await?;
+    close(connection).await;
+    Ok(())
+}
+
+pub(super) fn reply_code(error: &lapin::Error) -> Option<u16> {
     match error.kind() {
         ErrorKind::ProtocolError(refused) => Some(refused.get_id()),
         _ => None,

@@ -17,7 +17,7 @@ use super::settle::Held;
 use super::{ConsumerConfig, Delivery, Disposition};
 use crate::broker::connection::{Broker, close, close_channel, open_channel};
 use crate::broker::error::{Error, Result, within};
-use crate::broker::topology;
+use crate::broker::topology::{self, INTERNAL_ERROR};
 
 const STEP: Duration = Duration::from_secs(5);
 /// A quorum queue that is electing a leader answers late.
@@ -58,7 +58,17 @@ impl Session {
         within(STEP, "set the prefetch", limiting).await?;
         let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
         let asking = channel.basic_consume(queue.as_ref().into(), "".into(), options, arguments);
-        let deliveries = within(CONSUME, "consume", asking).await?;
+        let deliveries = match tokio::time::timeout(CONSUME, asking).await {
+            Ok(Ok(deliveries)) => deliveries,
+            Ok(Err(refused)) if topology::reply_code(&refused) == Some(INTERNAL_ERROR) => {
+                return Err(Error::BrokenQueue {
+                    queue: queue.to_string(),
+                    source: Box::new(refused),
+                });
+            }
+            Ok(Err(source)) => return Err(Error::failed("consume", source)),
+            Err(_late) => return Err(Error::TimedOut { doing: "consume" }),
+        };
         Ok(Self { config, queue, connection, channel, watch, deliveries })
     }
 
