@@ -33,7 +33,8 @@ const RATE_LOOK: Duration = Duration::from_secs(3);
 pub enum Rigour {
     /// Nothing is lost, doubled or stuck, on however slow a machine.
     Safety,
-    /// That, and the rate, the recoveries and the open files are what they were promised to be.
+    /// That, and the rate, the recoveries, the slowest orders and the open files are what they were promised
+    /// to be.
     Full,
 }
 
@@ -53,7 +54,7 @@ pub async fn run(
     let longest_fault = scenario.longest_fault;
     let expected = Expected { longest_fault, ..Expected::default() };
     let dice = Dice::new(seed, scenario.name);
-    let mut scene = Scene { stage, crowd, dice, expected };
+    let mut scene = Scene { stage, crowd, dice, expected, rigour };
     if let Some(share) = scenario.share {
         let capacity = rate(&scene, CAPACITY).await?;
         live::note(&format!("{share} % of {capacity:.0} orders a second from here on"));
@@ -79,7 +80,7 @@ pub async fn run(
         outcome.violations.extend(too_slow(scenario, &outcome));
     }
     let Scene { mut stage, mut crowd, expected, .. } = scene;
-    outcome.violations.extend(check(&stage, &mut crowd, &expected).await);
+    outcome.violations.extend(check(&stage, &mut crowd, &expected, rigour).await);
     outcome.accepted = crowd.accepted();
     if outcome.accepted == 0 {
         outcome.violations.push("nothing was accepted: this run shows nothing".to_owned());

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::check::Expected;
 use crate::crowd::{Crowd, Mood};
 use crate::dice::Dice;
+use crate::run::Rigour;
 use crate::stage::{Plan, Sight, Stage};
 
 /// Longest wait for a recovery; more is a violation.
@@ -102,6 +103,8 @@ pub struct Scene<'g> {
     pub dice: Dice,
     /// What it leaves behind on purpose.
     pub expected: Expected,
+    /// What its trials judge.
+    pub rigour: Rigour,
 }
 
 impl Scene<'_> {

@@ -72,6 +72,13 @@ impl Grounds {
         &self.folder
     }
 
+    /// What private servers have said; those of others keep their logs to themselves.
+    pub fn server_logs(&self) -> Vec<PathBuf> {
+        let logs = self.folder.join("servers/logs");
+        let logs = ["database.log", "broker.log"].map(|name| logs.join(name));
+        logs.into_iter().filter(|log| log.exists()).collect()
+    }
+
     /// Whether the servers outlive us.
     pub fn are_given(&self) -> bool {
         self.servers.is_none()

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use ordermill_bench::http::Request;
 use serde::Deserialize;
 
+use super::clicks::PutBack;
 use super::store::Row;
 use crate::crowd::Crowd;
 use crate::testimony::Told;
@@ -87,13 +88,11 @@ fn compare(told: &Told, rows: &[Row], violations: &mut Vec<String>) {
                 .push(format!("DOUBLED: {buyer} clicked {clicked} times and has {orders} orders"));
         }
     }
-    for pair in &told.pairs {
-        let gave_back = |order: &String| {
-            let status = stored.get(order).and_then(|row| row.status.as_deref());
-            matches!(status, Some("rejected" | "payment_failed"))
-        };
-        if !pair.iter().any(gave_back) {
-            violations.push(format!("DOUBLED: a double click bought {} and {}", pair[0], pair[1]));
+    let put_back = PutBack::by(rows);
+    for [one, other] in &told.pairs {
+        let rows = stored.get(one).zip(stored.get(other));
+        if !rows.is_some_and(|(one, other)| put_back.explains(one, other)) {
+            violations.push(format!("DOUBLED: a double click bought {one} and {other}"));
         }
     }
 }

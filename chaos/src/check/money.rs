@@ -73,6 +73,7 @@ mod tests {
             order_id: OrderId::mint(),
             email: String::new(),
             idempotency_key: String::new(),
+            lines: "[]".to_owned(),
             status: Some(status.to_owned()),
             reason: None,
             payment_id: Some(payment),

@@ -17,6 +17,8 @@ pub(super) struct Row {
     pub(super) email: String,
     /// `h:` and the client's key, or `c:` and the cart's version.
     pub(super) idempotency_key: String,
+    /// What it was to buy, as JSON.
+    pub(super) lines: String,
     pub(super) status: Option<String>,
     pub(super) reason: Option<String>,
     pub(super) payment_id: Option<PaymentId>,
@@ -25,7 +27,7 @@ pub(super) struct Row {
 /// Every checkout.
 pub(super) async fn rows(db: &Db) -> Result<Vec<Row>> {
     Ok(sqlx::query_as(
-        "select c.order_id, u.email, c.idempotency_key, o.status, o.reason, p.id as payment_id \
+        "select c.order_id, u.email, c.idempotency_key, c.`lines`, o.status, o.reason, p.id as payment_id \
          from checkouts c \
          join users u on u.id = c.user_id \
          left join orders o on o.id = c.order_id \

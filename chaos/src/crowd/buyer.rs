@@ -119,8 +119,8 @@ impl Buyer {
         Ok(())
     }
 
-    /// Clicks twice. Each answer names an order; whether one or two depends on whether the first was
-    /// rejected, and its lines were back, before the second click arrived.
+    /// Clicks twice. Each answer names an order: one, or two if something was put back into the cart between
+    /// the clicks.
     async fn check_out_without_key(&mut self, body: &str) -> Vec<String> {
         let request = Request::json("POST", "/v1/checkout", body);
         let email = self.email.clone();

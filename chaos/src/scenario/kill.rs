@@ -11,6 +11,7 @@ use tokio::task::{JoinSet, block_in_place};
 use tokio::time::{Instant, sleep};
 
 use crate::crowd::Mood;
+use crate::run::Rigour;
 use crate::scene::{LONGEST_RECOVERY, Scenario, Scene, Trial};
 use crate::stage::{Sight, address_of};
 
@@ -129,6 +130,7 @@ fn stopped_broker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<
 async fn database(scene: &mut Scene<'_>, end: fn(&mut Grounds) -> Result<()>) -> Result<Trial> {
     scene.go_on(500, 2_000).await;
     block_in_place(|| end(scene.stage.grounds))?;
+    scene.crowd.testimony.database_died();
     scene.go_on(10, 500).await;
     let address = address_of(&scene.stage.grounds.database_url())?;
     let (_, recovery) = opened_again(scene, address, Grounds::restart_database).await?;
@@ -144,7 +146,9 @@ async fn broker(scene: &mut Scene<'_>, end: fn(&mut Grounds) -> Result<()>) -> R
     let (opened, recovery) = opened_again(scene, address, Grounds::restart_broker).await?;
     // Long before a forgotten message's order would wake by itself.
     let all = scene.until_settled(&waiting, opened).await?;
-    ensure!(all.is_none_or(|all| all < ALL_SETTLED), "orders waited {all:?} for a message");
+    if scene.rigour == Rigour::Full {
+        ensure!(all.is_none_or(|all| all < ALL_SETTLED), "orders waited {all:?} for a message");
+    }
     Ok(Trial::recovered(recovery))
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -38,13 +38,20 @@ impl Purchase {
 }
 
 /// A look at an order.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 pub struct Seen {
     /// The version.
     pub version: u64,
     /// The status.
     pub status: String,
+    /// When it was first seen so.
+    pub at: Instant,
 }
+
+/// Between a commit's being seen and its being flushed; generous, because one disk does everything.
+const FLUSHING: Duration = Duration::from_secs(2);
+/// Between an answer and its being noted.
+const NOTING: Duration = Duration::from_millis(200);
 
 /// All that the clients of a stage have done and seen.
 #[derive(Debug)]
@@ -68,8 +75,19 @@ pub struct Told {
     pub wishes: BTreeSet<String>,
     /// Orders that an administrator moved, and where to.
     pub moves: BTreeSet<(String, &'static str)>,
+    /// When a database died.
+    pub deaths: Vec<Instant>,
     /// What a client saw that must never be seen.
     pub violations: Vec<String>,
+}
+
+impl Told {
+    /// Whether what was seen may have been a commit that was not flushed yet, and that a dying database has
+    /// taken back: InnoDB shows commits before it flushes them, unless the binary log is on.
+    pub fn may_be_taken_back(&self, seen: &Seen) -> bool {
+        let taken_back = |death: &Instant| seen.at < *death + NOTING && *death < seen.at + FLUSHING;
+        self.deaths.iter().any(taken_back)
+    }
 }
 
 impl Testimony {
@@ -145,25 +163,31 @@ impl Testimony {
         self.told().moves.insert((order.to_owned(), to));
     }
 
-    /// An order was seen like this; it must not have been seen further along before.
+    /// A database has just died.
+    pub fn database_died(&self) {
+        self.told().deaths.push(Instant::now());
+    }
+
+    /// An order was seen like this; it must not have been seen further along before, unless a database that
+    /// died has taken that back.
     pub fn saw(&self, order: &str, version: u64, status: &str) {
-        let now = Seen { version, status: status.to_owned() };
+        let now = Seen { version, status: status.to_owned(), at: Instant::now() };
         let mut told = self.told();
-        let seen = told.seen.entry(order.to_owned()).or_default();
-        let Some(before) = seen.last().filter(|before| **before != now) else {
-            if seen.is_empty() {
-                seen.push(now);
+        let mut looks = told.seen.remove(order).unwrap_or_default();
+        let is_new =
+            looks.last().is_none_or(|last| last.version != version || last.status != status);
+        if is_new {
+            looks.pop_if(|last| version <= last.version && told.may_be_taken_back(last));
+            if let Some(before) = looks.last().filter(|before| version <= before.version) {
+                let (was, then) = (&before.status, before.version);
+                let words = format!(
+                    "{order} was seen {was} in version {then}, then {status} in version {version}"
+                );
+                told.violations.push(words);
             }
-            return;
-        };
-        let words = (version <= before.version).then(|| {
-            format!(
-                "{order} was seen {} in version {}, then {status} in version {version}",
-                before.status, before.version
-            )
-        });
-        seen.push(now);
-        told.violations.extend(words);
+            looks.push(now);
+        }
+        told.seen.insert(order.to_owned(), looks);
     }
 
     /// Something was seen that must never be seen.
@@ -204,6 +228,25 @@ mod tests {
         testimony.saw("ord_1", 2, "reserved");
         testimony.saw("ord_1", 2, "paid");
         assert_eq!(testimony.told().violations.len(), 2);
+    }
+
+    #[test]
+    fn only_a_database_that_dies_takes_back_what_was_seen() {
+        let (_folder, testimony) = testimony();
+        for (version, status) in [(1, "accepted"), (2, "reserved"), (1, "accepted")] {
+            testimony.saw("ord_1", version, status);
+        }
+        assert_eq!(testimony.told().violations.len(), 1);
+        testimony.saw("ord_2", 1, "accepted");
+        testimony.saw("ord_2", 2, "reserved");
+        testimony.database_died();
+        for (version, status) in [(1, "accepted"), (2, "cancelled"), (2, "cancelled")] {
+            testimony.saw("ord_2", version, status);
+        }
+        assert_eq!(testimony.told().violations.len(), 1);
+        let long_ago = Instant::now().checked_sub(FLUSHING * 2).unwrap();
+        let seen = Seen { version: 2, status: "reserved".to_owned(), at: long_ago };
+        assert!(!testimony.told().may_be_taken_back(&seen));
     }
 
     #[test]
