@@ -63,7 +63,7 @@ fn assert_adds_up(table: &str) {
 /// On the servers of the test run, where there are some.
 #[test]
 fn a_replay_accounts_for_every_row_and_invoice() {
-    let table = replay(bench().args(["replay", FILE]));
+    let table = replay(bench().args(["replay", "--no-build", FILE]));
     assert_adds_up(&table);
     assert_eq!(values(&table, "killed"), ["nothing"]);
     assert_eq!(values(&table, "errors in the logs"), ["0"]);
@@ -74,7 +74,7 @@ fn a_replay_accounts_for_every_row_and_invoice() {
 fn kills_of_everything_in_turn_lose_and_double_nothing() {
     let mut command = bench();
     command.env_remove("DATABASE_URL").env_remove("AMQP_URL");
-    let table = replay(command.args(["replay", FILE, "--kill-each"]));
+    let table = replay(command.args(["replay", "--no-build", FILE, "--kill-each"]));
     assert_adds_up(&table);
     assert_eq!(values(&table, "killed"), ["a worker, the API, RabbitMQ, the database"]);
 }

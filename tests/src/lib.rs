@@ -16,6 +16,6 @@ pub mod staff;
 
 pub use actors::{Admin, Answer, Buyer};
 pub use gateway::Gateway;
-pub use ordermill_scratch::{Cable, Proxy, server, until};
+pub use ordermill_scratch::{Cable, Proxy, server, until, within};
 pub use own_database::OwnDatabase;
 pub use shop::{Shop, ShopPlan};

@@ -175,7 +175,8 @@ impl Shop {
 
     /// Runs a statement that no process of the shop would.
     pub async fn change(&self, statement: &'static str) {
-        sqlx::query(statement).execute(self.db().pool()).await.expect("the statement is right");
+        let mut conn = self.db().connect().await.expect("the database answers");
+        sqlx::query(statement).execute(&mut conn).await.expect("the statement is right");
     }
 
     /// The admin.
@@ -222,20 +223,36 @@ impl Shop {
 
     /// How many payments the gateway has captured, each of them once.
     pub fn captures(&self) -> usize {
-        let captured: Vec<String> = self
+        self.payments("captured").len()
+    }
+
+    /// How many payments the gateway has voided, each of them once.
+    pub fn voids(&self) -> usize {
+        self.payments("voided").len()
+    }
+
+    /// How many payments the gateway has captured and not voided.
+    pub fn kept(&self) -> usize {
+        self.payments("captured").difference(&self.payments("voided")).count()
+    }
+
+    /// The keys that the gateway has decided so; what it repeated is left out.
+    fn payments(&self, outcome: &str) -> HashSet<String> {
+        let decided: Vec<String> = self
             .ledger()
             .iter()
-            .filter(|call| call["outcome"] == "captured" && call["replayed"] != true)
+            .filter(|call| call["outcome"] == outcome && call["replayed"] != true)
             .map(|call| call["key"].to_string())
             .collect();
-        let keys: HashSet<&String> = captured.iter().collect();
-        assert_eq!(keys.len(), captured.len(), "a payment was captured twice");
-        captured.len()
+        let keys: HashSet<String> = decided.iter().cloned().collect();
+        assert_eq!(keys.len(), decided.len(), "a payment was {outcome} twice");
+        keys
     }
 
     /// The value of the first column of the first row.
     pub async fn count(&self, query: &'static str) -> i64 {
-        sqlx::query_scalar(query).fetch_one(self.db().pool()).await.expect("the query is right")
+        let mut conn = self.db().connect().await.expect("the database answers");
+        sqlx::query_scalar(query).fetch_one(&mut conn).await.expect("the query is right")
     }
 
     /// Every line that any process has logged.

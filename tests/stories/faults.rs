@@ -2,12 +2,13 @@
 //! oversold, and everything ends.
 
 use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 use ordermill_common::broker::{ChannelPool, Envelope, Kind, delete_topology};
 use ordermill_common::db::Db;
 use ordermill_common::id::{MessageId, OrderId, ProductId};
 use ordermill_common::trace::RequestId;
 use ordermill_tests::actors::text;
-use ordermill_tests::{Buyer, Shop, ShopPlan, until};
+use ordermill_tests::{Buyer, Shop, ShopPlan, until, within};
 use serde_json::Value;
 use sqlx::{MySql, Transaction};
 
@@ -164,7 +165,8 @@ async fn checkouts_are_accepted_while_the_broker_is_away_and_paid_when_it_is_bac
 
 #[tokio::test]
 async fn a_stopped_worker_finishes_what_it_has_in_hand() {
-    let mut shop = Shop::open().await;
+    let patient = ShopPlan::workers(1).with("ORDERMILL_CHARGE_TIMEOUT_MS", "10000");
+    let mut shop = Shop::open_as(patient).await;
     let mug = shop.admin().sells("MUG", 50).await;
     let buyers = shop.buyers(10).await;
     each_orders(&buyers, &mug, 3, "tok_slow_500").await;
@@ -202,7 +204,9 @@ async fn a_message_that_comes_many_times_does_its_work_once() {
         let order: OrderId = order.parse().expect("an order's id");
         let message = Envelope::new(MessageId::mint(), kind, order, RequestId::mint());
         let sending = (0..50).map(|_| channels.publish(&message));
-        join_all(sending).await.into_iter().for_each(|sent| assert!(sent.is_ok(), "{sent:?}"));
+        // No more at once than there are channels: a channel is waited for only so long.
+        let sent: Vec<_> = stream::iter(sending).buffer_unordered(4).collect().await;
+        sent.into_iter().for_each(|sent| assert!(sent.is_ok(), "{sent:?}"));
     };
     for order in [&finished, &declined, &cancelled, &slow] {
         repeat(order, Kind::OrderCheckoutV1).await;
@@ -216,8 +220,8 @@ async fn a_message_that_comes_many_times_does_its_work_once() {
     assert_eq!(seen["version"], 3);
     let after = shop.count("select cast(count(*) as signed) from order_history").await;
     assert_eq!(after, before + 6, "two orders of three steps, and nothing else");
-    let held = shop.ledger().iter().filter(|call| call["outcome"] == "voided").count();
-    assert!(shop.captures() - held == 3, "{:?}", shop.ledger());
+    shop.at_rest().await;
+    assert_eq!(shop.kept(), 3, "{:?}", shop.ledger());
     assert_eq!(shop.admin().stock(&mug).await, 7);
     shop.close().await;
 }
@@ -243,13 +247,13 @@ async fn queues_deleted_under_a_running_worker_cost_no_order() {
     each_orders(&buyers, &mug, 1, "tok_approve").await;
     let (code, said) = shop.run("ordermill-worker", &["republish"], "");
     assert_eq!(code, 0, "{said}");
-    count_reaches(&shop, PAID, "the worker is back by itself", 10).await;
+    within(120, "the worker is back by itself", async || shop.count(PAID).await >= 10).await;
     assert_eq!(shop.captures(), 10);
     shop.close().await;
 }
 
 #[tokio::test]
-async fn an_order_that_cannot_be_handled_ends_within_a_minute_and_stops_no_other() {
+async fn an_order_that_cannot_be_handled_ends_by_itself_and_stops_no_other() {
     let mut shop = Shop::open_as(ShopPlan::workers(0)).await;
     let mug = shop.admin().sells("MUG", 20).await;
     let (unlucky, others) = (shop.buyer().await, shop.buyers(5).await);
@@ -261,6 +265,7 @@ async fn an_order_that_cannot_be_handled_ends_within_a_minute_and_stops_no_other
     count_reaches(&shop, PAID, "the others are paid", 5).await;
     assert_eq!(shop.count(UNCONSUMED).await, 1);
 
+    within(120, "the broken one ends", async || shop.count(UNCONSUMED).await == 0).await;
     shop.at_rest().await;
     let seen = unlucky.sees(&broken, "rejected").await;
     assert_eq!(seen["reason"], "internal");

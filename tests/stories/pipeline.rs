@@ -20,7 +20,7 @@ async fn an_accepted_order_is_paid_and_its_history_tells_how() {
     assert_eq!(seen["payment"]["status"], "captured");
     let events: Vec<_> = seen["history"].as_array().unwrap().iter().map(|e| &e["event"]).collect();
     assert_eq!(events, ["accepted", "reserved", "paid"]);
-    assert_eq!(shop.ledger().iter().filter(|call| call["outcome"] == "captured").count(), 1);
+    assert_eq!(shop.captures(), 1);
     shop.close().await;
 }
 
@@ -153,7 +153,7 @@ async fn a_buyer_who_looks_all_the_time_never_sees_an_order_go_back() {
     let looking = buyers.iter().map(|buyer| {
         let mug = &mug;
         async move {
-            let order = buyer.order(mug, 1, "tok_slow_30").await;
+            let order = buyer.order(mug, 1, "tok_slow_300").await;
             let mut seen = Vec::new();
             while seen.last() != Some(&3) {
                 let now = buyer.see(&order).await;

@@ -85,6 +85,9 @@ pub async fn run(args: &RunArgs, shutdown: CancellationToken) -> anyhow::Result<
         consuming.cancel();
         finish(&consumers, args.shop.drain(), "deliveries").await;
         finish(&lanes, Duration::from_secs(5), "batches").await;
+    } else {
+        // No relay has taken it, and its task ends only with it.
+        drop(publisher);
     }
     leave.cancel();
     finish(&tasks, Duration::from_secs(5), "connections").await;

@@ -46,6 +46,7 @@ async fn run(url: &str, args: &[&str]) -> (bool, String, String) {
 struct Serving {
     child: Child,
     folder: TempDir,
+    client: reqwest::Client,
 }
 
 impl Serving {
@@ -62,7 +63,9 @@ impl Serving {
             .stderr(log)
             .spawn()
             .expect("the program is there");
-        Self { child, folder }
+        // A connection for each request, so that none is kept open into a drain.
+        let client = reqwest::Client::builder().pool_max_idle_per_host(0).build();
+        Self { child, folder, client: client.expect("a client") }
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -84,11 +87,11 @@ impl Serving {
 
     async fn ready(&self) -> Option<u16> {
         let url = format!("http://{}/readyz", self.addr("health"));
-        Some(reqwest::get(url).await.ok()?.status().as_u16())
+        Some(self.client.get(url).send().await.ok()?.status().as_u16())
     }
 
     async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let call = reqwest::Client::new().post(format!("http://{}{path}", self.addr("api")));
+        let call = self.client.post(format!("http://{}{path}", self.addr("api")));
         let reply = call.json(body).send().await.expect("it answers");
         (reply.status().as_u16(), reply.json().await.expect("JSON"))
     }
@@ -120,10 +123,9 @@ impl Serving {
         );
         stream.write_all(head.as_bytes()).expect("it reads");
         // Seen at work: requests that came after it on other connections have been answered.
+        let url = format!("http://{}/v1/products", self.addr("api"));
         for _ in 0..5 {
-            reqwest::get(format!("http://{}/v1/products", self.addr("api")))
-                .await
-                .expect("it answers");
+            self.client.get(&url).send().await.expect("it answers");
         }
         stream
     }
@@ -276,7 +278,8 @@ async fn a_told_process_stops_listening_finishes_what_it_holds_and_leaves() {
             until("it is not ready", async || shop.ready().await == Some(503)).await;
             until("it does not listen", async || TcpStream::connect(shop.addr("api")).is_err())
                 .await;
-            let live = reqwest::get(format!("http://{}/livez", shop.addr("health"))).await.unwrap();
+            let url = format!("http://{}/livez", shop.addr("health"));
+            let live = shop.client.get(url).send().await.unwrap();
             assert_eq!(live.status(), 200, "a draining process lives");
             let answer = tokio::task::spawn_blocking(move || finish(&mut half)).await.unwrap();
             assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");

@@ -175,9 +175,9 @@ impl Shop {
     }
 }
 
-/// Waits until it is so, for at most 20 seconds.
+/// Waits until it is so, for at most a minute.
 pub(crate) async fn until(what: &str, fact: impl AsyncFnMut() -> bool) {
-    within(20, what, fact).await;
+    within(60, what, fact).await;
 }
 
 /// A request in the making.

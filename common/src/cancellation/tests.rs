@@ -49,7 +49,7 @@ async fn a_cancellation_is_decided_once_and_woken_until_then() {
             store::read(&mut tx, &ids).await.unwrap().iter().map(|c| c.outcome).collect();
         assert_eq!(outcomes, [Some(Outcome::Cancelled), Some(Outcome::Refused), None]);
         tx.commit().await.unwrap();
-        let later = Duration::from_secs(5);
+        let later = Duration::from_mins(1);
         assert_eq!(store::raise_attempts(&mut one, ids[2], later).await.unwrap(), 1);
         assert_eq!(store::raise_attempts(&mut one, ids[0], later).await.unwrap(), 0, "decided");
         assert_eq!(store::wake_all_unfinished(&mut one).await.unwrap(), 1);

@@ -259,7 +259,7 @@ async fn a_checkout_is_locked_consumed_put_off_and_woken() {
         );
         assert!(store::due(&mut tx, 10).await.unwrap().is_empty(), "their wake-ups were moved on");
         tx.commit().await.unwrap();
-        let later = Duration::from_secs(5);
+        let later = Duration::from_mins(1);
         assert_eq!(store::raise_attempts(&mut one, ids[1], later).await.unwrap(), 1);
         assert_eq!(store::raise_attempts(&mut one, ids[1], later).await.unwrap(), 2);
         assert_eq!(store::raise_attempts(&mut one, ids[0], later).await.unwrap(), 0, "consumed");

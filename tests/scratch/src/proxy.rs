@@ -97,6 +97,10 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut cable: watch
     let mut buffer = vec![0; 64 * 1024];
     // What was cut or swallowed once never heals: bytes are missing.
     let first = *cable.borrow_and_update();
+    // It may have been cut while the far end was connected.
+    if first.cable == Cable::Cut {
+        return;
+    }
     let mut swallows = first.cable == Cable::Silent;
     loop {
         tokio::select! {

@@ -73,7 +73,7 @@ async fn a_call_that_could_outlast_its_lease_is_not_made() {
 async fn who_waits_too_long_for_a_permit_is_put_off_while_others_are_called() {
     assert_eq!(LONGEST_WAIT, Duration::from_secs(5));
     let gateway = Arc::new(Fake { hangs: AtomicBool::new(true), ..Fake::default() });
-    let call = Duration::from_millis(500);
+    let call = Duration::from_secs(2);
     let till = Till { longest_wait: Duration::from_millis(20), ..till(&gateway, 2, call) };
     let lease = Till::lease(call);
     let answers = tokio::join!(charge(&till, lease), charge(&till, lease), charge(&till, lease));

@@ -4,9 +4,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use xtask::wait;
 
 use crate::stage::{folder, mark_of};
 
@@ -75,6 +77,12 @@ impl Up {
     }
 }
 
+/// Whether nothing that carries the folder's mark stays.
+fn all_end(data: &Path) -> bool {
+    let mark = mark_of(data);
+    wait::quietly(Duration::from_secs(30), || mark.bearers().is_empty())
+}
+
 #[test]
 fn up_ends_with_a_paid_order_and_goes_on_with_the_same_shop() {
     let data = folder();
@@ -101,12 +109,12 @@ fn up_ends_with_a_paid_order_and_goes_on_with_the_same_shop() {
     assert_eq!(shown, ["accepted", "reserved", "paid"], "{steps}");
     assert!(steps.lines().any(|line| line.starts_with("✓ Paid ")), "{steps}");
     assert!(!steps.contains(password), "the password is shown in one place");
-    assert!(mark_of(data.path()).bearers().is_empty());
+    assert!(all_end(data.path()));
 
     let again = Up::start(data.path(), &["--no-demo"]);
     assert!(again.says("administrator").ends_with("with the password shown when it was made"));
     assert!(again.may_log_in(email, password), "the database is the same");
     let steps = again.stop();
     assert!(!steps.contains("A buyer orders"), "{steps}");
-    assert!(mark_of(data.path()).bearers().is_empty());
+    assert!(all_end(data.path()));
 }

@@ -138,7 +138,7 @@ async fn after_an_unknown_commit_a_batch_runs_again_or_its_members_are_told() {
 #[tokio::test]
 async fn a_unit_past_its_limit_loses_its_connection() {
     with_tables(async |db| {
-        let limits = Limits { unit: Duration::from_millis(500), ..limits() };
+        let limits = Limits { unit: Duration::from_secs(2), ..limits() };
         let door = Door::<true>::open(&db, Script::default(), limits);
         assert_eq!(door.submit(Deed::Linger).await, Ok(Told::Number(0)));
         assert_eq!(door.1.connections.lock().unwrap().len(), 2);
@@ -150,7 +150,7 @@ async fn a_unit_past_its_limit_loses_its_connection() {
 #[tokio::test]
 async fn a_batch_that_is_too_large_for_its_limit_or_its_connection_is_halved() {
     with_tables(async |db| {
-        let limits = Limits { unit: Duration::from_millis(500), ..limits() };
+        let limits = Limits { unit: Duration::from_secs(2), ..limits() };
         let door = Door::<true>::open(&db, Script::default(), limits);
         let answers = join_all((0..4).map(|n| door.submit(Deed::Crowded(n)))).await;
         assert!(answers.iter().zip(0..).all(|(answer, n)| *answer == Ok(Told::Number(n))));
@@ -167,7 +167,7 @@ async fn a_batch_that_is_too_large_for_its_limit_or_its_connection_is_halved() {
 async fn who_may_have_been_committed_is_not_told_that_nothing_was_done() {
     with_tables(async |db| {
         let script = Script { killer: Some(db.clone()), ..Script::default() };
-        let limits = Limits { patience: Duration::from_secs(2), ..limits() };
+        let limits = Limits { patience: Duration::from_secs(5), ..limits() };
         let door = Door::<true>::open(&db, script, limits);
         assert_eq!(door.submit(Deed::Vanish(1)).await, Err(Refused::OutcomeUnknown));
         assert!(door.1.runs.load(Ordering::Relaxed) > 1);
