@@ -206,7 +206,7 @@ async fn a_message_that_comes_many_times_does_its_work_once() {
         let sending = (0..50).map(|_| channels.publish(&message));
         // No more at once than there are channels: a channel is waited for only so long.
         let sent: Vec<_> = stream::iter(sending).buffer_unordered(4).collect().await;
-        sent.into_iter().for_each(|sent| assert!(sent.is_ok(), "{sent:?}"));
+        assert!(sent.iter().all(Result::is_ok), "{sent:?}");
     };
     for order in [&finished, &declined, &cancelled, &slow] {
         repeat(order, Kind::OrderCheckoutV1).await;

@@ -1,4 +1,4 @@
-//! What a repeated request is told is on disk, though it only read it: InnoDB shows a commit to others while
+//! What a repeated request is told is on disk, though it only read it: `InnoDB` shows a commit to others while
 //! its own flush is still going on, and a server that dies then takes it back.
 //!
 //! Here the first commit does not flush at all, which is that moment, made longer.

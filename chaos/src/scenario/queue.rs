@@ -108,7 +108,10 @@ fn broken<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> 
         let queue = scene.stage.broker()?.queue_name(Queue::Checkout);
         let stop =
             format!("ra:stop_server(quorum_queues, {{list_to_atom(\"%2F_{queue}\"), node()}}).");
-        block_in_place(|| scene.stage.grounds.ask_broker(&["eval", &stop]))?;
+        // A broker that comes back from a crash without them has lost its clients as well.
+        for command in [["eval", &stop], ["close_all_connections", "by the scenario"]] {
+            block_in_place(|| scene.stage.grounds.ask_broker(&command))?;
+        }
         let broken = Instant::now();
         scene.go_on(2_000, 3_000).await;
         let open = scene.prompt_orders().await?;

@@ -83,7 +83,7 @@ pub struct Told {
 
 impl Told {
     /// Whether what was seen may have been a commit that was not flushed yet, and that a dying database has
-    /// taken back: InnoDB shows commits before it flushes them, unless the binary log is on.
+    /// taken back: `InnoDB` shows commits before it flushes them, unless the binary log is on.
     pub fn may_be_taken_back(&self, seen: &Seen) -> bool {
         let taken_back = |death: &Instant| seen.at < *death + NOTING && *death < seen.at + FLUSHING;
         self.deaths.iter().any(taken_back)

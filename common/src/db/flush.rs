@@ -1,6 +1,6 @@
 //! Answers that rest on what was only read.
 //!
-//! InnoDB shows a commit to others once it is in memory, before it is flushed (unless the binary log is on, which
+//! `InnoDB` shows a commit to others once it is in memory, before it is flushed (unless the binary log is on, which
 //! is flushed before). Who reads it in that moment could promise what a server that dies then takes back. A
 //! commit that wrote anything flushes all that was committed before it.
 
