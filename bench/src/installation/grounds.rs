@@ -147,10 +147,10 @@ impl Grounds {
         }
         let command = self.commands.ask_broker_with.as_deref();
         let command = command.context("there is no command to ask the broker with")?;
-        let command = format!("{command} {}", arguments.join(" "));
-        let output = Command::new("sh").args(["-c", &command]).output()?;
+        let command = format!("{command} \"$@\"");
+        let output = Command::new("sh").args(["-c", &command, "sh"]).args(arguments).output()?;
         if !output.status.success() {
-            bail!("`{command}` failed ({})", output.status);
+            bail!("`{command}` failed for {arguments:?} ({})", output.status);
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }

@@ -174,10 +174,13 @@ impl Testimony {
         let now = Seen { version, status: status.to_owned(), at: Instant::now() };
         let mut told = self.told();
         let mut looks = told.seen.remove(order).unwrap_or_default();
-        let is_new =
-            looks.last().is_none_or(|last| last.version != version || last.status != status);
-        if is_new {
-            looks.pop_if(|last| version <= last.version && told.may_be_taken_back(last));
+        let differs = |last: &Seen| last.version != version || last.status != status;
+        while looks.last().is_some_and(|last| {
+            differs(last) && version <= last.version && told.may_be_taken_back(last)
+        }) {
+            looks.pop();
+        }
+        if looks.last().is_none_or(differs) {
             if let Some(before) = looks.last().filter(|before| version <= before.version) {
                 let (was, then) = (&before.status, before.version);
                 let words = format!(
