@@ -40,7 +40,8 @@ impl<'a> PutBack<'a> {
         let (Some(first), Some(second)) = (version(one), version(other)) else { return false };
         let later = lines(if first < second { other } else { one });
         let holds = |back: &Lines| {
-            back.iter().all(|(product, pieces)| later.get(product).is_some_and(|all| all >= pieces))
+            let fits = |(product, pieces)| later.get(product).is_some_and(|all| all >= pieces);
+            !back.is_empty() && back.iter().all(fits)
         };
         let put_back = self.of_buyers.get(one.email.as_str());
         first.abs_diff(second) >= 2 && put_back.is_some_and(|orders| orders.iter().any(holds))
@@ -105,6 +106,7 @@ mod tests {
         assert!(!explained(&[earlier(&[("mug", 1)]), first(), row("c:8", "paid", &[("mug", 1)])]));
         assert!(!explained(&[earlier(&[("cup", 1)]), first(), row("c:9", "paid", &[("mug", 1)])]));
         assert!(!explained(&[earlier(&[("mug", 2)]), first(), row("c:9", "paid", &[("mug", 1)])]));
+        assert!(!explained(&[earlier(&[]), first(), row("c:9", "paid", &[("mug", 1)])]));
         let mut strangers = earlier(&[("mug", 1)]);
         strangers.email = "stranger@chaos.example".to_owned();
         assert!(!explained(&[strangers, first(), row("c:9", "paid", &[("mug", 1)])]));

@@ -47,7 +47,7 @@ pub struct ConsumerConfig {
     /// How often the silence is questioned.
     pub watch_every: Duration,
     /// How long the broker may be unable to serve the queue before it is deleted and declared anew.
-    pub mourn: Duration,
+    pub replace_after: Duration,
 }
 
 impl ConsumerConfig {
@@ -62,7 +62,7 @@ impl ConsumerConfig {
             retry_pause: Duration::from_secs(1),
             hold: Duration::from_mins(1),
             watch_every: Duration::from_secs(15),
-            mourn: Duration::from_secs(30),
+            replace_after: Duration::from_secs(30),
         }
     }
 }
@@ -162,7 +162,7 @@ impl Consumer {
             self.report(&queue, &error);
             let is_broken = matches!(error, Error::BrokenQueue { .. });
             broken_since = is_broken.then(|| broken_since.unwrap_or(started));
-            if broken_since.is_some_and(|since| since.elapsed() >= self.config.mourn) {
+            if broken_since.is_some_and(|since| since.elapsed() >= self.config.replace_after) {
                 broken_since = None;
                 self.replace(&queue).await;
             }

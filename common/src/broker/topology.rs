@@ -113,11 +113,16 @@ async fn declare_queue(broker: &Broker, channel: &Channel, queue: Queue) -> Resu
 pub(super) async fn replace(broker: &Broker, queue: Queue) -> Result<()> {
     let connection = broker.connect("replace").await?;
     let channel = open_channel(&connection).await?;
+    delete_queue(broker, &channel, queue).await?;
+    declare_queue(broker, &channel, queue).await?;
+    close(connection).await;
+    Ok(())
+}
+
+async fn delete_queue(broker: &Broker, channel: &Channel, queue: Queue) -> Result<()> {
     let name = broker.queue_name(queue);
     let deleting = channel.queue_delete(name.as_str().into(), QueueDeleteOptions::default());
     within(DECLARE, "delete a queue", deleting).await?;
-    declare_queue(broker, &channel, queue).await?;
-    close(connection).await;
     Ok(())
 }
 
@@ -154,9 +159,7 @@ pub async fn delete_topology(broker: &Broker) -> Result<()> {
     let connection = broker.connect("delete").await?;
     let channel = open_channel(&connection).await?;
     for queue in [Queue::Checkout, Queue::Cancel, Queue::Dead] {
-        let name = broker.queue_name(queue);
-        let deleting = channel.queue_delete(name.as_str().into(), QueueDeleteOptions::default());
-        within(DECLARE, "delete a queue", deleting).await?;
+        delete_queue(broker, &channel, queue).await?;
     }
     close(connection).await;
     Ok(())
@@ -168,9 +171,8 @@ pub async fn declare_plain(broker: &Broker) -> Result<()> {
     let connection = broker.connect("declare otherwise").await?;
     let channel = open_channel(&connection).await?;
     for queue in Queue::ALL {
+        delete_queue(broker, &channel, queue).await?;
         let name = broker.queue_name(queue);
-        let deleting = channel.queue_delete(name.as_str().into(), QueueDeleteOptions::default());
-        within(DECLARE, "delete a queue", deleting).await?;
         let options = QueueDeclareOptions::durable();
         let declaring = channel.queue_declare(name.as_str().into(), options, FieldTable::default());
         within(DECLARE, "declare a queue", declaring).await?;

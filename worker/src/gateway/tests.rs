@@ -9,6 +9,7 @@ use ordermill_common::payment::gateway::within;
 use ordermill_common::payment::mock::ledger::{Account, read};
 use ordermill_common::payment::mock::{DEFAULT_LEDGER, MockGateway};
 use ordermill_common::payment::{Charge, Gateway as _, GatewayError, Verdict};
+use ordermill_scratch::within as within_seconds;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -49,12 +50,7 @@ impl Stand {
 
     /// Waits until so many calls are written: a caller that gave up does not know that of its own.
     async fn until_called(&self, key: PaymentId, calls: u32) {
-        let writing = async {
-            while self.account(key).calls < calls {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(LONG, writing).await.expect("they are written");
+        within_seconds(20, "they are written", async || self.account(key).calls >= calls).await;
     }
 }
 

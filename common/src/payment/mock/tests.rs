@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
+use ordermill_scratch::within as within_seconds;
 use tempfile::TempDir;
 
 use super::ledger::{Account, Line, Outcome, read};
@@ -41,12 +42,7 @@ impl Shop {
 
     /// Waits until so many calls are written: a caller that gave up does not know that of its own.
     async fn until_called(&self, key: PaymentId, calls: u32) {
-        let writing = async {
-            while self.account(key).calls < calls {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(LONG, writing).await.expect("they are written");
+        within_seconds(20, "they are written", async || self.account(key).calls >= calls).await;
     }
 
     fn lines(&self) -> Vec<Line> {
