@@ -30,6 +30,13 @@ impl Sight {
         .await?)
     }
 
+    /// Whether the server shows commits before they are flushed: not with the binary log on.
+    pub async fn shows_unflushed(db: &Db) -> Result<bool> {
+        let log: i64 =
+            sqlx::query_scalar("select cast(@@log_bin as signed)").fetch_one(db.pool()).await?;
+        Ok(log == 0)
+    }
+
     /// The orders that could be settled at once and are not: accepted or reserved, and to be paid with a
     /// token that the gateway answers without delay.
     pub async fn prompt_orders(db: &Db) -> Result<Vec<OrderId>> {

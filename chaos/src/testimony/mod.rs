@@ -163,7 +163,7 @@ impl Testimony {
         self.told().moves.insert((order.to_owned(), to));
     }
 
-    /// A database has just died.
+    /// A database that shows what it has not flushed has just died.
     pub fn database_died(&self) {
         self.told().deaths.push(Instant::now());
     }
