@@ -42,7 +42,8 @@ pub(super) fn all() -> Vec<Scenario> {
         ),
         Scenario::new(
             "queue-broken",
-            "RabbitMQ loses the processes of the checkouts' queue, and cannot serve it until it is deleted. Recovered: all              orders of the first seconds are settled.",
+            "RabbitMQ loses the processes of the checkouts' queue, and cannot serve it until it is deleted. Recovered: every \
+             order of the first seconds is settled.",
             (20, 1),
             broken,
         )
