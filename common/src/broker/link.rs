@@ -45,6 +45,12 @@ impl Link {
     pub async fn until_open(&mut self) -> bool {
         self.0.wait_for(|state| *state == LinkState::Connected).await.is_ok()
     }
+
+    /// Waits until its state has changed since this clone was made or was last told; `false` when its owner has
+    /// ended. Misses no opening, also when it is dropped while it waits.
+    pub(crate) async fn until_changed(&mut self) -> bool {
+        self.0.changed().await.is_ok()
+    }
 }
 
 /// The owner's end.

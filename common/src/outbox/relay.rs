@@ -5,7 +5,8 @@
 //! hints (bounded, lossy) --+
 //!                          +-> gather up to 512 -> publish -> confirmed ids -> keeper: delete
 //! claims of expired rows --+         ^                                           |
-//!        ^                           +-- not confirmed: soon again, then left ---+-- claim every 5 s
+//!        ^                           +-- not confirmed: soon again, then left ---+-- claim every 5 s, and
+//!        +-----------------------------------------------------------------------+   when the link opens
 //! ```
 //!
 //! The next batch is published while the rows of the one before are being removed. A row that is not
@@ -43,7 +44,7 @@ pub struct RelayConfig {
     pub owner: OwnerId,
     /// How long claimed rows are leased.
     pub lease: Duration,
-    /// How often expired rows are looked for.
+    /// How often expired rows are looked for while the broker stays.
     pub scan_every: Duration,
     /// How long hinted rows may take to leave after shutdown.
     pub drain: Duration,

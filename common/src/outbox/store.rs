@@ -81,7 +81,8 @@ pub async fn delete(conn: &mut MySqlConnection, ids: &[MessageId]) -> Result<u64
     Ok(outcome.rows_affected())
 }
 
-/// Leases up to [`CLAIM`] rows whose lease ran out to `owner` and returns them, longest expired first.
+/// Leases up to [`CLAIM`] rows to `owner` and returns them, longest expired first: those whose lease ran
+/// out, and its own ones that have less than a third of a lease left, which its relay no longer remembers.
 /// They may be published once the caller has committed. Rows that another process is claiming, and kinds
 /// that this binary does not know, are left alone.
 pub async fn claim_expired(
@@ -93,12 +94,15 @@ pub async fn claim_expired(
     let rows: Vec<ClaimedRow> = sqlx::query_as(
         "select id, kind, order_id, request_id \
          from outbox force index (outbox_lease) \
-         where lease_until < now(6) \
+         where lease_until < now(6) + interval ? microsecond \
+         and (lease_until < now(6) or owner = ?) \
          and find_in_set(kind, ?) > 0 \
          order by lease_until \
          limit ? \
          for update skip locked",
     )
+    .bind(wake::micros(lease / 3))
+    .bind(owner)
     .bind(known_kinds())
     .bind(CLAIM)
     .fetch_all(&mut **tx)

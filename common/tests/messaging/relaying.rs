@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ordermill_common::broker::{Kind, Queue};
 use ordermill_common::id::OwnerId;
 use ordermill_common::outbox::{LEASE, RelayConfig, RelayHandle};
-use ordermill_scratch::within;
+use ordermill_scratch::{Cable, Proxy, within};
 
 use crate::stage::{Stage, config, open, row, rows};
 
@@ -54,6 +54,30 @@ async fn a_row_whose_hint_was_lost_is_taken_over_when_its_lease_ends() {
     within(20, "the expired rows leave", async || stage.pending().await == 1).await;
     within(20, "they are received", async || received.has(&lost)).await;
     assert!(!received.has(&leased), "a leased row is left to its owner");
+    stage.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_for_the_broker_leaves_as_soon_as_it_is_back() {
+    let stage = Stage::set().await;
+    let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
+    let proxy = Proxy::before(&stage.amqp_url).await;
+    proxy.set(Cable::Cut);
+    let lease = Duration::from_mins(30);
+    let never = RelayConfig { scan_every: Duration::from_hours(1), lease, ..hasty() };
+    let relay = stage.relay_on(&stage.broker_at(proxy.address()), never);
+    let (expired, forgotten, remembered, of_others) = (rows(700), rows(3), rows(1), rows(1));
+    stage.insert(OwnerId::mint(), Duration::ZERO, &expired).await;
+    stage.insert(never.owner, lease / 4, &forgotten).await;
+    stage.insert(never.owner, lease, &remembered).await;
+    stage.insert(OwnerId::mint(), lease / 4, &of_others).await;
+    proxy.set(Cable::Whole);
+    open(&mut relay.link()).await;
+    within(20, "they leave without a scan", async || stage.pending().await == 2).await;
+    within(20, "they are received", async || received.has(&expired) && received.has(&forgotten))
+        .await;
+    assert!(!received.has(&remembered), "the relay sends this one itself");
+    assert!(!received.has(&of_others), "a leased row is left to its owner");
     stage.drain().await;
 }
 

@@ -1,5 +1,5 @@
-//! The relay's hand in the database: removes confirmed rows and claims expired ones, on one connection of
-//! its own. No statement is ever dropped halfway on a connection that is used again.
+//! The relay's hand in the database: removes confirmed rows and claims those that nobody sends, on one
+//! connection of its own. No statement is ever dropped halfway on a connection that is used again.
 
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ impl Keeper {
                     Err(_ended) => more = false,
                 },
                 _ = scan.tick() => more = self.link.is_open(),
+                // A broker that dies again and again may be gone before the next scan.
+                true = self.link.until_changed() => more = self.link.is_open(),
             }
         }
     }
