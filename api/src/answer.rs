@@ -2,12 +2,10 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
-use crate::extract::IfNoneMatch;
+use crate::extract::{IfNoneMatch, written};
+use crate::own::tag_of;
 
 /// One page of a list.
 #[derive(Debug, Serialize)]
@@ -46,9 +44,9 @@ impl<T> List<T> {
 
 /// A public answer that may be kept for some seconds, with a tag of its content; 304 for who has it.
 pub fn cached(has: &IfNoneMatch, body: &impl Serialize) -> Response {
-    let body = serde_json::to_vec(body).expect("answers are structs of strings and integers");
-    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(&body)[..16]));
-    let tag = HeaderValue::from_str(&tag).expect("base64url in quotes is a header value");
+    let body = written(body);
+    let tag = HeaderValue::from_str(&format!("\"{}\"", tag_of(&body)))
+        .expect("base64url in quotes is a header value");
     let kept = (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=10"));
     let met = has.has(&tag);
     let headers = [kept, (header::ETAG, tag)];

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::extract::{IfNoneMatch, Json};
+use crate::extract::{IfNoneMatch, Json, written};
 
 /// The answer under this tag, whose text is visible ASCII without quotes.
 pub fn tagged(has: &IfNoneMatch, tag: &str, body: impl Serialize) -> Response {
@@ -24,6 +24,10 @@ pub fn tagged(has: &IfNoneMatch, tag: &str, body: impl Serialize) -> Response {
 
 /// A tag of what the body says, for what has no version that tells all of it.
 pub fn content_tag(body: &impl Serialize) -> String {
-    let body = serde_json::to_vec(body).expect("answers are structs of strings and integers");
-    URL_SAFE_NO_PAD.encode(&Sha256::digest(&body)[..16])
+    tag_of(&written(body))
+}
+
+/// A tag of an answer's text.
+pub fn tag_of(text: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..16])
 }

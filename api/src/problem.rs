@@ -200,12 +200,6 @@ impl From<db::Error> for Problem {
     }
 }
 
-impl From<sqlx::Error> for Problem {
-    fn from(error: sqlx::Error) -> Self {
-        db::Error::from(error).into()
-    }
-}
-
 impl From<BadCursor> for Problem {
     fn from(cursor: BadCursor) -> Self {
         Self::new(Code::InvalidCursor, cursor.to_string())

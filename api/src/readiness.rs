@@ -8,7 +8,7 @@ use ordermill_common::ops::{Part, Readiness, Standing};
 
 use crate::state::AppState;
 
-/// Looks at the database and its schema.
+/// Looks at the process, the broker, the database and its schema.
 #[derive(Debug)]
 pub struct ApiReadiness(pub AppState);
 

@@ -9,7 +9,8 @@
 //! With it, `ORDERMILL_CRASH_AT=reserve.after_commit:3` makes the process abort when it comes to this place for
 //! the third time; several are separated by commas. It dies as by SIGKILL: nothing is flushed, closed or
 //! handed back. The names are stable. `ORDERMILL_FREEZE_AT` stops it there instead, as by SIGSTOP, until
-//! somebody sends SIGCONT, `ORDERMILL_PANIC_AT` makes that one task panic; and
+//! somebody sends SIGCONT, `ORDERMILL_PANIC_AT` makes that one task panic (with `*` for a number each that
+//! comes to this place); and
 //! `ORDERMILL_CLOCK_SKEW_SECONDS=3600@2` makes its clock jump by an hour after two seconds.
 //!
 //! [`crash_point!`]: crate::crash_point
@@ -90,22 +91,31 @@ mod armed {
 
     use super::POINTS;
 
-    const VARIABLE: &str = "ORDERMILL_CRASH_AT";
+    const CRASH: &str = "ORDERMILL_CRASH_AT";
     const FREEZE: &str = "ORDERMILL_FREEZE_AT";
     const PANIC: &str = "ORDERMILL_PANIC_AT";
     const SKEW: &str = "ORDERMILL_CLOCK_SKEW_SECONDS";
 
-    /// What the variable says cannot be meant.
+    /// What a variable says cannot be meant.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{variable}: {why}")]
+    pub struct BadCrashPoint {
+        variable: &'static str,
+        why: Why,
+    }
+
     #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-    pub enum BadCrashPoint {
+    enum Why {
         /// Neither a name nor a count can be read.
-        #[error("{VARIABLE}: '{0}' is not of the form <point>:<nth>, with an nth of 1 or more")]
+        #[error(
+            "'{0}' is not of the form <point>:<nth>, with an nth of 1 or more, or * for each time"
+        )]
         Form(String),
         /// No place has this name.
-        #[error("{VARIABLE}: there is no crash point '{0}'; there are: {known}", known = known())]
+        #[error("there is no crash point '{0}'; there are: {known}", known = known())]
         Unknown(String),
         /// A process dies once.
-        #[error("{VARIABLE}: the crash point '{0}' is named twice")]
+        #[error("the crash point '{0}' is named twice")]
         Twice(String),
     }
 
@@ -118,9 +128,9 @@ mod armed {
     pub fn arm() -> Result<(), BadCrashPoint> {
         // The time to its jump counts from here.
         skew();
-        at(&told(VARIABLE), || std::process::abort())?;
-        at(&told(PANIC), || panic!("told to panic"))?;
-        at(&told(FREEZE), || {
+        at(CRASH, || std::process::abort())?;
+        at(PANIC, || panic!("told to panic"))?;
+        at(FREEZE, || {
             let own = rustix::process::getpid();
             rustix::process::kill_process(own, rustix::process::Signal::STOP)
                 .expect("a process may stop itself");
@@ -147,11 +157,13 @@ mod armed {
         std::env::var(variable).unwrap_or_default()
     }
 
-    fn at(told: &str, act: fn()) -> Result<(), BadCrashPoint> {
-        for (name, nth) in parse(told)? {
+    fn at(variable: &'static str, act: fn()) -> Result<(), BadCrashPoint> {
+        let armed = parse(&told(variable)).map_err(|why| BadCrashPoint { variable, why })?;
+        for (name, nth) in armed {
             let hits = AtomicU64::new(0);
             let acting = move || {
-                if hits.fetch_add(1, Ordering::Relaxed) + 1 == nth {
+                let hit = hits.fetch_add(1, Ordering::Relaxed) + 1;
+                if nth.is_none_or(|nth| nth == hit) {
                     eprintln!("crash point {name} hit");
                     act();
                 }
@@ -166,16 +178,20 @@ mod armed {
         fail::fail_point!(name);
     }
 
-    fn parse(text: &str) -> Result<BTreeMap<&'static str, u64>, BadCrashPoint> {
+    /// The points, and which of their hits counts; each of them, if none is named.
+    fn parse(text: &str) -> Result<BTreeMap<&'static str, Option<u64>>, Why> {
         let mut armed = BTreeMap::new();
         for one in text.split(',').map(str::trim).filter(|one| !one.is_empty()) {
-            let form = || BadCrashPoint::Form(one.to_owned());
+            let form = || Why::Form(one.to_owned());
             let (name, nth) = one.split_once(':').ok_or_else(form)?;
-            let nth = nth.parse().ok().filter(|nth| *nth > 0).ok_or_else(form)?;
+            let nth = match nth {
+                "*" => None,
+                nth => Some(nth.parse::<u64>().ok().filter(|nth| *nth > 0).ok_or_else(form)?),
+            };
             let point = POINTS.iter().find(|(point, _)| *point == name);
-            let (name, _) = point.ok_or_else(|| BadCrashPoint::Unknown(name.to_owned()))?;
+            let (name, _) = point.ok_or_else(|| Why::Unknown(name.to_owned()))?;
             if armed.insert(*name, nth).is_some() {
-                return Err(BadCrashPoint::Twice((*name).to_owned()));
+                return Err(Why::Twice((*name).to_owned()));
             }
         }
         Ok(armed)
@@ -188,17 +204,17 @@ mod armed {
         #[test]
         fn what_is_told_is_armed_and_what_cannot_be_meant_is_refused() {
             assert_eq!(parse(""), Ok(BTreeMap::new()));
-            let two = [("ack.after", 12), ("reserve.after_commit", 1)];
+            let two = [("ack.after", Some(12)), ("reserve.after_commit", Some(1))];
             assert_eq!(parse("reserve.after_commit:1, ack.after:12"), Ok(two.into()));
-            let unknown = BadCrashPoint::Unknown("reserve".to_owned());
+            assert_eq!(parse("void.before_call:*"), Ok([("void.before_call", None)].into()));
+            let unknown = Why::Unknown("reserve".to_owned());
             assert!(unknown.to_string().contains("reserve.before_commit"));
             assert_eq!(parse("reserve:1"), Err(unknown));
-            assert_eq!(
-                parse("ack.after:1,ack.after:2"),
-                Err(BadCrashPoint::Twice("ack.after".into()))
-            );
-            for bad in ["ack.after", "ack.after:", "ack.after:0", "ack.after:-1", "ack.after:x"] {
-                assert_eq!(parse(bad), Err(BadCrashPoint::Form(bad.to_owned())));
+            assert_eq!(parse("ack.after:1,ack.after:2"), Err(Why::Twice("ack.after".into())));
+            for bad in
+                ["ack.after", "ack.after:", "ack.after:0", "ack.after:-1", "ack.after:x", "*"]
+            {
+                assert_eq!(parse(bad), Err(Why::Form(bad.to_owned())));
             }
         }
     }

@@ -19,6 +19,7 @@ pub mod order;
 pub mod outbox;
 pub mod owner;
 pub mod page;
+pub mod panic;
 pub mod payment;
 pub mod retry;
 pub mod stock;

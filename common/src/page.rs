@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 /// The most rows of one page.
-pub const MAX_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 100;
 const DEFAULT_LIMIT: u32 = 20;
 const MARK: usize = 8;
 /// Longer than any cursor of ours.
@@ -73,7 +73,7 @@ impl<T> Page<T> {
 }
 
 /// A cursor: where a page of `list` (its name, filters and order) ended.
-pub fn write_cursor(list: &impl Serialize, place: &impl Serialize) -> String {
+fn write_cursor(list: &impl Serialize, place: &impl Serialize) -> String {
     let mut bytes = mark(list).to_vec();
     bytes.extend(serde_json::to_vec(place).expect("a place is strings and integers"));
     URL_SAFE_NO_PAD.encode(bytes)

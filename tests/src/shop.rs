@@ -307,7 +307,9 @@ impl Shop {
         if let Some(api) = self.api.take() {
             assert_eq!(api.stop().await, 0, "the API drains");
         }
-        for line in self.logs().lines().filter(|line| line.contains(r#""level":"ERROR""#)) {
+        let is_error =
+            |line: &&str| line.contains(r#""level":"ERROR""#) || line.contains(" panicked at ");
+        for line in self.logs().lines().filter(is_error) {
             assert!(expected.iter().any(|word| line.contains(word)), "{line}");
         }
         if self.amqp_url == server("AMQP_URL") {

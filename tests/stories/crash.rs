@@ -2,6 +2,7 @@
 //! `crash-points` alone, and need binaries that were built with it: `cargo xtask test --crash-points crash`.
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 use ordermill_common::broker::{ChannelPool, Envelope, Kind, Outcome, Queue};
@@ -14,6 +15,8 @@ use ordermill_tests::{Shop, ShopPlan, until};
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::waking::lose_messages;
+
 /// A message that another process did not live to send, though its order is done with.
 const LEFT_BEHIND: &str = "insert into outbox \
        (id, kind, order_id, request_id, owner, lease_until, created_at) \
@@ -23,6 +26,10 @@ const LEFT_BEHIND: &str = "insert into outbox \
 const EXPECTED: [&str; 3] =
     ["a message that cannot be understood", "dead letter", "no checkout for this message"];
 const VARIABLE: &str = "ORDERMILL_CRASH_AT";
+const PANIC: &str = "ORDERMILL_PANIC_AT";
+const PANICKED: &str = "panicked";
+/// A row that its own relay has forgotten is claimed after 20 seconds at the earliest.
+const SOON: Duration = Duration::from_secs(18);
 const SIGABRT: i32 = 6;
 
 #[tokio::test]
@@ -116,6 +123,73 @@ async fn falls_and_is_forgotten(point: &str) {
     shop.start_worker();
     shop.outbox_leases_end().await;
     shop.close_after(&EXPECTED).await;
+}
+
+/// A task of the API panics at its first passing of the point, and orders leave as soon as before.
+async fn panics_and_goes_on(point: &str) {
+    println!("{point}");
+    let plan = ShopPlan::workers(0).with(PANIC, format!("{point}:1"));
+    let mut shop = Shop::open_as(plan).await;
+    shop.set(PANIC, "");
+    shop.start_worker();
+    let mug = shop.admin().sells("MUG", 5).await;
+    let buyer = shop.buyer().await;
+    let first = buyer.order(&mug, 1, "tok_approve").await;
+    let last_words = format!("crash point {point} hit");
+    until(&last_words, || async { shop.logs().contains(&last_words).then_some(()) }).await;
+    shop.outbox_leases_end().await;
+    buyer.sees(&first, "paid").await;
+    shop.at_rest().await;
+
+    let accepted = Instant::now();
+    let second = buyer.order(&mug, 1, "tok_approve").await;
+    buyer.sees(&second, "paid").await;
+    shop.at_rest().await;
+
+    assert!(accepted.elapsed() < SOON, "{point}: {:?}", accepted.elapsed());
+    shop.close_after(&[PANICKED]).await;
+}
+
+#[tokio::test]
+async fn a_relay_outlives_the_panics_of_its_tasks() {
+    let points = [
+        "relay.before_publish",
+        "relay.after_publish",
+        "relay.after_confirm",
+        "relay.after_delete",
+    ];
+    stream::iter(points).for_each_concurrent(2, panics_and_goes_on).await;
+}
+
+#[tokio::test]
+async fn a_sweeper_outlives_its_panics() {
+    let mut shop = Shop::open_as(ShopPlan::workers(0)).await;
+    let mug = shop.admin().sells("MUG", 5).await;
+    let buyer = shop.buyer().await;
+    let order = buyer.order(&mug, 1, "tok_approve").await;
+    lose_messages(&shop).await;
+    shop.start_worker_with(&[(PANIC, "sweep.before_commit:1")]);
+
+    shop.change("update checkouts set wake_at = now(6)").await;
+
+    buyer.sees(&order, "paid").await;
+    assert!(shop.logs().contains("crash point sweep.before_commit hit"));
+    shop.close_after(&[PANICKED]).await;
+}
+
+#[tokio::test]
+async fn a_delivery_whose_settling_panicked_is_handed_out_again() {
+    let mut shop = Shop::open_as(ShopPlan::workers(0)).await;
+    shop.start_worker_with(&[(PANIC, "ack.before:1")]);
+    let mug = shop.admin().sells("MUG", 5).await;
+    let buyer = shop.buyer().await;
+    let order = buyer.order(&mug, 1, "tok_approve").await;
+
+    buyer.sees(&order, "paid").await;
+    let again = r#""redelivered":true"#;
+    until("the message comes again", || async { shop.logs().contains(again).then_some(()) }).await;
+    assert_eq!(shop.captures(), 1);
+    shop.close_after(&[PANICKED]).await;
 }
 
 #[tokio::test]

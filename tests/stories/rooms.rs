@@ -85,6 +85,16 @@ fn lane<U: Unit>(db: &Db, unit: U) -> GroupCommit<U> {
     GroupCommit::start(db, unit, limits, &TaskTracker::new())
 }
 
+/// An order of one piece whose stock is taken.
+async fn reserved(db: &Db, holder: Holder, product: ProductId) -> OrderId {
+    let order_id = accepted(db, product, 1).await;
+    let wake = Wake { order_id, payment_id: PaymentId::mint(), at: clock::now() };
+    let reserve = lane(db, Reserve { db: db.clone(), holder });
+    let reserved = reserve.submit(wake, Duration::from_secs(30)).await;
+    assert!(matches!(reserved, Ok(Reserved::Charge(_))), "{reserved:?}");
+    order_id
+}
+
 fn reserve(db: &Db) -> GroupCommit<Reserve> {
     lane(db, Reserve { db: db.clone(), holder: holder() })
 }
@@ -137,12 +147,10 @@ async fn a_verdict_that_a_held_row_keeps_from_being_written_is_asked_for_again_s
     let database = migrated(&fresh_name()).await;
     let db = door_to(&database);
     let mug = shelved(&db, 5).await;
-    let order_id = accepted(&db, mug, 1).await;
-    let holder = holder();
-    let patience = Duration::from_secs(30);
-    let wake = Wake { order_id, payment_id: PaymentId::mint(), at: clock::now() };
-    let reserved = lane(&db, Reserve { db: db.clone(), holder }).submit(wake, patience).await;
-    assert!(matches!(reserved, Ok(Reserved::Charge(_))), "{reserved:?}");
+    let (holder, patience) = (holder(), Duration::from_secs(30));
+    let order_id = reserved(&db, holder, mug).await;
+    let woken = sqlx::query("update payments set wakes = 5").execute(db.pool()).await;
+    woken.expect("the statement is right");
     let holding = hold(&db, mug).await;
     let settle = lane(&db, Settle { holder });
     let outcome = CallOutcome::Declined("insufficient_funds".to_owned());
@@ -151,17 +159,90 @@ async fn a_verdict_that_a_held_row_keeps_from_being_written_is_asked_for_again_s
     let report = Report { order_id, outcome, at: clock::now() };
     assert_eq!(settle.submit(report.clone(), patience).await, Ok(Settled::PutOff));
 
-    let (is_leased, seconds): (bool, i64) = sqlx::query_as(
-        "select owner is not null, timestampdiff(second, now(6), wake_at) from payments where order_id = ?",
+    let (is_leased, seconds, wakes): (bool, i64, i32) = sqlx::query_as(
+        "select owner is not null, timestampdiff(second, now(6), wake_at), wakes \
+         from payments \
+         where order_id = ?",
     )
     .bind(order_id)
     .fetch_one(db.pool())
     .await
     .expect("the payment is there");
     assert!(!is_leased && seconds < 2, "{is_leased} {seconds}");
+    // Whoever came round is not lost: the next message that is may cost half a minute, not ten.
+    assert_eq!(wakes, 0);
     holding.rollback().await.expect("nothing was changed");
     let settled = settle.submit(report, patience).await;
     assert_eq!(settled, Ok(Settled::Done(Status::PaymentFailed)));
+    db.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn a_cart_that_somebody_holds_puts_off_its_own_order_alone() {
+    let database = migrated(&fresh_name()).await;
+    let db = door_to(&database);
+    let (mug, holder) = (shelved(&db, 5).await, holder());
+    let (declined, paid) = (reserved(&db, holder, mug).await, reserved(&db, holder, mug).await);
+    let mut holding = db.pool().begin().await.expect("a transaction");
+    sqlx::query(
+        "select version from carts \
+         where user_id = (select user_id from checkouts where order_id = ?) \
+         for update",
+    )
+    .bind(declined)
+    .execute(&mut *holding)
+    .await
+    .expect("the row is free");
+    let settle = lane(&db, Settle { holder });
+    let report = |order_id, outcome| {
+        let report = Report { order_id, outcome, at: clock::now() };
+        settle.submit(report, Duration::from_secs(30))
+    };
+    let refusal = || CallOutcome::Declined("insufficient_funds".to_owned());
+
+    let (put_off, settled) =
+        tokio::join!(report(declined, refusal()), report(paid, CallOutcome::Captured));
+
+    assert_eq!(settled, Ok(Settled::Done(Status::Paid)));
+    assert_eq!(put_off, Ok(Settled::PutOff));
+    holding.rollback().await.expect("nothing was changed");
+    let settled = report(declined, refusal()).await;
+    assert_eq!(settled, Ok(Settled::Done(Status::PaymentFailed)));
+    db.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn verdicts_that_cannot_be_written_are_told_of_once_and_are_no_calls_without_a_verdict() {
+    let database = migrated(&fresh_name()).await;
+    let db = door_to(&database);
+    let holder = holder();
+    let order_id = reserved(&db, holder, shelved(&db, 5).await).await;
+    sqlx::query("delete from carts").execute(db.pool()).await.expect("the statement is right");
+    let settle = lane(&db, Settle { holder });
+    let report = |outcome| {
+        let report = Report { order_id, outcome, at: clock::now() };
+        settle.submit(report, Duration::from_secs(30))
+    };
+
+    // The lines of a declined order go back into a cart, which is not there.
+    for _ in 0..9 {
+        let declined = CallOutcome::Declined("insufficient_funds".to_owned());
+        assert_eq!(report(declined).await, Ok(Settled::PutOff));
+    }
+
+    let told: (i32, i32, i64) = sqlx::query_as(
+        "select attempts, failures, (select count(*) from dead_letters) from payments where order_id = ?",
+    )
+    .bind(order_id)
+    .fetch_one(db.pool())
+    .await
+    .expect("the payment is there");
+    assert_eq!(told, (0, 9, 1));
+    // Many failures do not make the first silence of the gateway the last.
+    let silence = CallOutcome::NoVerdict("charge", "timed_out".to_owned());
+    assert_eq!(report(silence).await, Ok(Settled::Done(Status::Reserved)));
     db.close().await;
     database.remove().await;
 }

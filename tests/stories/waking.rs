@@ -10,7 +10,7 @@ use crate::faults::nowhere;
 const SWEPT: &str = "woke what was due";
 
 /// The messages that are in the queues are lost.
-async fn lose_messages(shop: &Shop) {
+pub(crate) async fn lose_messages(shop: &Shop) {
     until("the messages are in the queues", || async {
         (shop.count("select cast(count(*) as signed) from outbox").await == 0).then_some(())
     })

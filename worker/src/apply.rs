@@ -53,6 +53,11 @@ impl Case<'_> {
     pub fn releases(&self) -> Result<bool> {
         Ok(self.order.status.holds_stock() && !self.status_after()?.holds_stock())
     }
+
+    /// Whether its lines go back into the cart with that.
+    fn returns_lines(&self) -> Result<bool> {
+        Ok(self.releases()? && self.status_after()? == Status::PaymentFailed)
+    }
 }
 
 /// Locks the payments of the locked orders. With [`Locks::Skip`] an order whose payment somebody else has
@@ -85,13 +90,16 @@ pub async fn apply(
     let lines = lines_to_release(tx, cases).await?;
     let products = lines.values().flatten().map(|line| line.product_id).collect();
     let shelves = stock::store::lock(tx, &products, locks).await?;
-    let put_off: BTreeSet<OrderId> = lines
+    let mut put_off: BTreeSet<OrderId> = lines
         .iter()
         .filter(|(_, lines)| lines.iter().any(|line| !shelves.contains_key(&line.product_id)))
         .map(|(order, _)| *order)
         .collect();
     if locks == Locks::Wait && !put_off.is_empty() {
         return Err(Error::Impossible("an order's line without a row of stock".to_owned()));
+    }
+    if locks == Locks::Skip {
+        put_off.extend(without_a_free_cart(tx, cases).await?);
     }
     let cases: Vec<&Case<'_>> =
         cases.iter().filter(|case| !put_off.contains(&case.order.id)).collect();
@@ -106,6 +114,19 @@ pub async fn apply(
         cancellation::store::decide(tx, &decided).await?;
     }
     Ok(put_off)
+}
+
+/// Orders whose lines would go back into a cart that somebody else holds.
+async fn without_a_free_cart(tx: &mut Tx<'_>, cases: &[Case<'_>]) -> Result<Vec<OrderId>> {
+    let mut returning = Vec::new();
+    for case in cases {
+        if case.returns_lines()? {
+            returning.push((case.order.id, case.order.user_id));
+        }
+    }
+    let held = cart::store::held(tx, returning.iter().map(|(_, user)| *user).collect()).await?;
+    returning.retain(|(_, user)| held.contains(user));
+    Ok(returning.into_iter().map(|(order, _)| order).collect())
 }
 
 async fn lines_to_release(
@@ -198,12 +219,12 @@ async fn release(
     for case in cases {
         let Some(lines) = lines.get(&case.order.id) else { continue };
         released.extend(lines);
-        if case.status_after()? == Status::PaymentFailed {
+        if case.returns_lines()? {
             back.push((case.order.user_id, lines.clone()));
         }
     }
     stock::store::change(tx, &order::store::quantities(released)).await?;
-    if back.is_empty() { Ok(()) } else { cart::store::put_back(tx, &back).await }
+    cart::store::put_back(tx, &back).await
 }
 
 #[cfg(test)]

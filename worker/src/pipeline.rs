@@ -21,7 +21,7 @@ use crate::settle::{Report, Settle, Settled};
 use crate::task::{Holder, Task};
 
 /// How long a delivery waits for a place in a batch.
-const PATIENCE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The stages of this worker. Cheap to clone; the lanes end when the last clone is dropped.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl Pipeline {
     pub async fn checkout(&self, order_id: OrderId, request: &RequestId) -> Disposition {
         let leased_until = Instant::now() + self.holder.lease;
         let wake = Wake { order_id, payment_id: PaymentId::mint(), at: clock::now() };
-        match self.reserve.submit(wake, PATIENCE).await {
+        match self.reserve.submit(wake, DEADLINE).await {
             Ok(Reserved::Charge(task)) => {
                 tracing::info!(payment.id = %task.payment_id, "order reserved");
                 let outcome = self.till.charge(&task, request, leased_until).await;
@@ -77,7 +77,7 @@ impl Pipeline {
     /// Handles the wake-up of a wish to cancel.
     pub async fn cancel(&self, order_id: OrderId) -> Disposition {
         let leased_until = Instant::now() + self.holder.lease;
-        match self.cancel.submit(Wish { order_id, at: clock::now() }, PATIENCE).await {
+        match self.cancel.submit(Wish { order_id, at: clock::now() }, DEADLINE).await {
             Ok(Cancelled::Done(status)) => {
                 tracing::info!(%status, "cancellation decided");
                 Disposition::Ack
@@ -108,7 +108,7 @@ impl Pipeline {
             }
             let leased_until = Instant::now() + self.holder.lease;
             let report = Report { order_id, outcome: outcome.clone(), at: clock::now() };
-            match self.settle.submit(report, PATIENCE).await {
+            match self.settle.submit(report, DEADLINE).await {
                 Ok(Settled::Done(status)) => {
                     tracing::info!(%status, outcome = outcome.as_str(), "order settled");
                     return Disposition::Ack;

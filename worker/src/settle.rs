@@ -139,8 +139,8 @@ impl Unit for Settle {
         report: &Report,
         error: &Error,
     ) -> Result<Option<Settled>> {
-        let attempts = payment::store::put_off_failed(conn, report.order_id, pause).await?;
-        if attempts == Some(REPORTED_AFTER) {
+        let failures = payment::store::put_off_failed(conn, report.order_id, pause).await?;
+        if failures == Some(REPORTED_AFTER) {
             let why = ordermill_common::log::chain(error);
             letters::record(conn, (Kind::OrderCheckoutV1, report.order_id), "settle", &why).await?;
         }

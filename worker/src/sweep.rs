@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use ordermill_common::broker::Kind;
 use ordermill_common::crash_point;
-use ordermill_common::db::{Db, Error, Result, Tx, within};
+use ordermill_common::db::{Db, Error, Result, Tx, commit, within};
 use ordermill_common::id::{MessageId, OrderId, OwnerId};
 use ordermill_common::log::chain;
 use ordermill_common::outbox::{self, OutboxRow, RelayHandle};
+use ordermill_common::panic::caught;
 use ordermill_common::retry::Backoff;
 use ordermill_common::trace::RequestId;
 use ordermill_common::{cancellation, checkout, payment};
@@ -50,7 +51,8 @@ impl Sweeper {
             if shutdown.run_until_cancelled(link.until_open()).await != Some(true) {
                 return;
             }
-            let pause = match self.sweep_until(&shutdown).await {
+            let swept = caught("sweep", self.sweep_until(&shutdown, &mut waits)).await;
+            let pause = match swept.unwrap_or(Err(Error::Panicked)) {
                 Ok(()) => continue,
                 Err(error) => {
                     tracing::warn!(error = %chain(&error), "the sweep was interrupted");
@@ -65,7 +67,7 @@ impl Sweeper {
     }
 
     /// Ends, and lets go of the lock with the connection, on shutdown or when the link to the broker is closed.
-    async fn sweep_until(&self, shutdown: &CancellationToken) -> Result<()> {
+    async fn sweep_until(&self, shutdown: &CancellationToken, waits: &mut Backoff) -> Result<()> {
         let mut conn = self.db.connect_lane().await?;
         let link = self.relay.link();
         let mut heirs = Heirs::new(self.owner, link.clone());
@@ -73,6 +75,7 @@ impl Sweeper {
         while link.is_open() && !shutdown.is_cancelled() {
             // Past the limit the connection is dropped whole, and with it the lock: another process sweeps.
             let rows = within(TICK, self.tick(&mut conn, &mut heirs)).await?;
+            waits.reset();
             if !rows.is_empty() {
                 crash_point!("sweep.after_commit");
                 tracing::info!(rows = rows.len(), "woke what was due");
@@ -94,7 +97,7 @@ impl Sweeper {
         let mut tx = conn.begin().await?;
         match self.wake_due(&mut tx, heirs).await {
             Ok(rows) => {
-                tx.commit().await.map_err(|error| Error::CommitUnknown(Box::new(error.into())))?;
+                commit(tx).await?;
                 Ok(rows)
             }
             Err(error) => {
@@ -104,8 +107,8 @@ impl Sweeper {
         }
     }
 
-    /// Goes through the tables in the lock order; rows that others hold are left. What a table does not use of
-    /// its part goes to those behind it.
+    /// What is inherited comes first, then the tables in the lock order; rows that others hold are left. What a
+    /// table does not use of its part goes to those behind it.
     async fn wake_due(&self, tx: &mut Tx<'_>, heirs: &Heirs) -> Result<Vec<OutboxRow>> {
         let inherited = heirs.inherit(tx, AT_MOST).await?;
         let cancels = cancellation::store::due(tx, AT_MOST - 2 * SHARE).await?;

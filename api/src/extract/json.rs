@@ -19,11 +19,14 @@ pub struct Json<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        let body =
-            serde_json::to_vec(&self.0).expect("answers are structs of strings and integers");
-        ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body)
-            .into_response()
+        let kind = HeaderValue::from_static("application/json");
+        ([(header::CONTENT_TYPE, kind)], written(&self.0)).into_response()
     }
+}
+
+/// The text of an answer.
+pub fn written(answer: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(answer).expect("answers are structs of strings and integers")
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {

@@ -8,7 +8,7 @@ mod precondition;
 mod query;
 
 pub use account::{Admin, AuthUser};
-pub use json::{Json, RawBody, read_json};
+pub use json::{Json, RawBody, read_json, written};
 pub use path::Path;
 pub use precondition::{IfMatch, IfNoneMatch, version_tag};
 pub use query::Query;

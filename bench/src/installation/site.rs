@@ -149,14 +149,16 @@ impl Site {
         verify::verify(&self.database_url, Some(&self.ledger()))
     }
 
-    /// Lines of level ERROR in the logs of its processes.
+    /// Lines of level ERROR in the logs of its processes, and what a panic prints.
     pub fn errors_logged(&self) -> Result<Vec<String>> {
         let mut errors = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "log") {
                 let log = String::from_utf8_lossy(&fs::read(path)?).into_owned();
-                let is_error = |line: &&str| line.contains("\"level\":\"ERROR\"");
+                let is_error = |line: &&str| {
+                    line.contains("\"level\":\"ERROR\"") || line.contains(" panicked at ")
+                };
                 errors.extend(log.lines().filter(is_error).map(str::to_owned));
             }
         }

@@ -13,7 +13,8 @@ use tokio::sync::Mutex;
 use super::Envelope;
 use super::connection::{Broker, open_confirm_channel};
 use super::error::{Error, Result, within};
-use super::publisher::{Outcome, properties, publish};
+use super::publisher::Outcome;
+use super::publisher::round::{properties, publish};
 use super::topology::Queue;
 
 const WAIT: Duration = Duration::from_secs(2);

@@ -23,6 +23,7 @@ use super::error::Error;
 use super::link::{Link, LinkOwner, LinkState};
 use super::topology::{self, Queue};
 use crate::log::chain;
+use crate::panic::caught;
 use crate::retry::Backoff;
 use session::{Ended, Session};
 
@@ -138,7 +139,7 @@ impl Consumer {
             let started = Instant::now();
             let opening = Session::open(&self.broker, self.config, Arc::clone(&queue));
             let session = tokio::select! {
-                session = opening => session,
+                session = caught("consumer", opening) => session.unwrap_or(Err(Error::Panicked)),
                 () = shutdown.cancelled() => break,
             };
             let error = match session {
@@ -147,7 +148,9 @@ impl Consumer {
                         tracing::info!(queue = %queue, prefetch = self.config.prefetch, "consuming");
                     }
                     self.link.set(LinkState::Connected);
-                    match session.consume(&handler, &in_hand, &shutdown).await {
+                    let consuming = session.consume(&handler, &in_hand, &shutdown);
+                    let ended = caught("consumer", consuming).await;
+                    match ended.unwrap_or(Ended::Lost(Error::Panicked)) {
                         Ended::Drained => break,
                         Ended::Idle => {
                             tracing::debug!(queue = %queue, "nothing came; consuming anew");

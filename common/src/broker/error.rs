@@ -61,6 +61,9 @@ pub enum Error {
     /// The stream of deliveries ended: the queue was deleted or its leader lost.
     #[error("the broker cancelled the consumer")]
     Cancelled,
+    /// The task that used the connection panicked.
+    #[error("the task panicked")]
+    Panicked,
     /// The broker says that messages wait, and none has come for a while.
     #[error("messages wait in the queue and none is delivered")]
     Stalled,

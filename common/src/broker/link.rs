@@ -57,6 +57,15 @@ impl Link {
 #[derive(Debug)]
 pub(super) struct LinkOwner(watch::Sender<LinkState>);
 
+/// Who waits for a task that is gone is told.
+impl Drop for LinkOwner {
+    fn drop(&mut self) {
+        if !matches!(*self.0.borrow(), LinkState::Down(_)) {
+            self.set(LinkState::Down("ended".into()));
+        }
+    }
+}
+
 impl LinkOwner {
     pub(super) fn new() -> Self {
         Self(watch::channel(LinkState::Down("not connected yet".into())).0)

@@ -1,20 +1,13 @@
 //! One task owns one confirm channel on a connection of its own and sends a batch at a time: two tasks on
-//! one channel could swap their delivery tags, and a confirm would answer for the wrong message.
-//!
-//! The library hangs a returned message on whichever confirm completes next. So the whole batch is
-//! awaited, every returned id is collected, and only a plain ack of a message that did not come back
-//! counts as confirmed. After any trouble channel and connection are dropped and built anew.
+//! one channel could swap their delivery tags, and a confirm would answer for the wrong message. After any
+//! trouble channel and connection are dropped and built anew.
 
-use std::collections::HashSet;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use futures::future::join_all;
 use futures::stream::BoxStream;
-use lapin::options::BasicPublishOptions;
-use lapin::types::ShortString;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, Event};
+use lapin::{Channel, Connection, Event};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -25,12 +18,15 @@ use super::error::{Error, Result};
 use super::link::{Link, LinkOwner, LinkState};
 use super::topology;
 use crate::log::chain;
+use crate::panic::caught;
 use crate::retry::Backoff;
+use round::{Round, Sent};
+
+pub(super) mod round;
 
 /// Most messages of a batch, all unconfirmed at once: enough for the broker's full rate.
 pub const WINDOW: usize = 512;
 const CONFIRM: Duration = Duration::from_secs(12);
-const PERSISTENT: u8 = 2;
 
 /// What the broker said about one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +104,8 @@ impl Task {
         let mut waits = Backoff::reconnect();
         loop {
             let started = Instant::now();
-            let End::Trouble(error) = self.session().await else { return };
+            let end = caught("publisher", self.session()).await;
+            let End::Trouble(error) = end.unwrap_or(End::Trouble(Error::Panicked)) else { return };
             if started.elapsed() > SETTLED {
                 waits.reset();
             }
@@ -213,21 +210,36 @@ impl Task {
         channel: &Channel,
         connection: &Connection,
         events: &mut BoxStream<'static, Event>,
-        round: &[Envelope],
+        messages: &[Envelope],
     ) -> Sent {
-        let mut sending = pin!(send_all(channel, &self.broker, round));
+        let mut trouble = pin!(self.trouble(connection, events));
+        let mut round = tokio::select! {
+            round = Round::write(channel, &self.broker, messages) => round,
+            error = &mut trouble => return Sent::nothing_known(messages, error),
+        };
+        let trouble = tokio::select! {
+            () = round.answered() => None,
+            error = &mut trouble => Some(error),
+        };
+        round.end(trouble)
+    }
+
+    /// Ends when the connection does, or the broker has owed an answer for too long.
+    async fn trouble(
+        &self,
+        connection: &Connection,
+        events: &mut BoxStream<'static, Event>,
+    ) -> Error {
         let mut late = pin!(tokio::time::sleep(CONFIRM));
         loop {
             tokio::select! {
-                sent = &mut sending => return sent,
                 event = events.next() => if let Err(error) = self.note(event) {
-                    return Sent::nothing_known(round, error);
+                    return error;
                 },
                 () = &mut late => {
                     // A blocked broker answers when its alarm ends; sending again would only double.
                     if !connection.status().blocked() {
-                        let error = Error::TimedOut { doing: "have messages confirmed" };
-                        return Sent::nothing_known(round, error);
+                        return Error::TimedOut { doing: "have messages confirmed" };
                     }
                     late.as_mut().reset(Instant::now() + CONFIRM);
                 }
@@ -252,88 +264,4 @@ impl Task {
         }
         Ok(())
     }
-}
-
-/// What became of one round.
-struct Sent {
-    outcomes: Vec<Outcome>,
-    trouble: Option<Error>,
-}
-
-impl Sent {
-    fn nothing_known(round: &[Envelope], error: Error) -> Self {
-        Self { outcomes: vec![Outcome::Unknown; round.len()], trouble: Some(error) }
-    }
-}
-
-/// Writes every message, then waits for every confirm. The futures are polled by this task alone, so tags
-/// are given out in the order of the frames.
-async fn send_all(channel: &Channel, broker: &Broker, round: &[Envelope]) -> Sent {
-    let writes = round.iter().map(|envelope| async move {
-        let queue = broker.queue_name(envelope.kind.queue());
-        publish(channel, queue, &envelope.encode(), properties(envelope)).await
-    });
-    let mut answers = Vec::with_capacity(round.len());
-    let (mut returned, mut trouble) = (HashSet::new(), None);
-    let written = join_all(writes).await;
-    crate::crash_point!("relay.after_publish");
-    for written in written {
-        let confirmed = match written {
-            Ok(confirm) => confirm.await,
-            Err(error) => Err(error),
-        };
-        answers.push(match confirmed {
-            Ok(Confirmation::NotRequested) => {
-                trouble = Some(Error::Unconfirmed);
-                Outcome::Unknown
-            }
-            Ok(confirmation) => {
-                let acked = confirmation.is_ack();
-                let message = confirmation.take_message();
-                returned.extend(message.map(|message| message_id(&message.properties)));
-                if acked { Outcome::Confirmed } else { Outcome::Nacked }
-            }
-            Err(source) => {
-                trouble = Some(Error::failed("have messages confirmed", source));
-                Outcome::Unknown
-            }
-        });
-    }
-    // A message that came back without its id could be any of them.
-    let anonymous = returned.contains(&None);
-    let outcomes = round.iter().zip(answers).map(|(envelope, answer)| match answer {
-        _ if returned.contains(&Some(envelope.id.to_string())) => Outcome::Returned,
-        Outcome::Confirmed if anonymous => Outcome::Unknown,
-        answer => answer,
-    });
-    let outcomes = outcomes.collect();
-    if !returned.is_empty() {
-        trouble = trouble.or(Some(Error::Unroutable));
-    }
-    Sent { outcomes, trouble }
-}
-
-fn message_id(properties: &BasicProperties) -> Option<String> {
-    properties.message_id().as_ref().map(ToString::to_string)
-}
-
-pub(super) fn properties(envelope: &Envelope) -> BasicProperties {
-    BasicProperties::default()
-        .with_message_id(envelope.id.to_string().into())
-        .with_type(envelope.kind.as_str().into())
-        .with_correlation_id(envelope.request_id.as_str().into())
-        .with_content_type("application/json".into())
-        .with_delivery_mode(PERSISTENT)
-}
-
-/// Mandatory, so that a message that no queue takes comes back and is not confirmed away.
-pub(super) async fn publish(
-    channel: &Channel,
-    queue: String,
-    body: &[u8],
-    properties: BasicProperties,
-) -> lapin::Result<lapin::PublisherConfirm> {
-    let options = BasicPublishOptions { mandatory: true, immediate: false };
-    let exchange = ShortString::default();
-    channel.basic_publish(exchange, queue.into(), options, body, properties).await
 }

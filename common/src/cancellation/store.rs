@@ -2,7 +2,8 @@
 //! until then.
 //!
 //! Lock order: a cancellation is touched only under the lock of its order, or of its checkout while there
-//! is no order; several by ascending order id.
+//! is no order; several by ascending order id. Sweeps and wake-ups touch it without, and
+//! wait for nobody afterwards.
 
 use std::time::Duration;
 
@@ -149,7 +150,7 @@ pub async fn decide(tx: &mut Tx<'_>, decisions: &[(OrderId, Outcome)]) -> Result
 const PUT_OFF: &str = "\
 update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
 straight_join cancellations t force index (primary) on t.order_id = unhex(j.id)
-set t.wake_at = date_add(now(6), interval ? microsecond)
+set t.wake_at = date_add(now(6), interval ? microsecond), t.wakes = 0
 where t.outcome is null";
 
 /// Wakes the undecided ones of these again after `delay`. It waits for rows that another transaction
@@ -172,7 +173,7 @@ pub async fn raise_attempts(
 ) -> Result<u32> {
     sqlx::query(
         "update cancellations \
-         set attempts = attempts + 1, wake_at = date_add(now(6), interval ? microsecond) \
+         set attempts = attempts + 1, wake_at = date_add(now(6), interval ? microsecond), wakes = 0 \
          where order_id = ? and outcome is null",
     )
     .bind(wake::micros(delay))
@@ -204,7 +205,8 @@ set t.wakes = t.wakes + 1, t.wake_at = date_add(now(6), interval j.delay second)
 pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)>> {
     let rows: Vec<(OrderId, String, i32)> =
         sqlx::query_as(DUE).bind(limit).fetch_all(&mut **tx).await?;
-    let moves: Vec<_> = rows.iter().map(|(id, _, wakes)| wake::Next::after(*id, *wakes)).collect();
+    let moves: Vec<_> =
+        rows.iter().map(|(id, _, wakes)| wake::Next::after(id.uuid(), *wakes)).collect();
     let outcome = sqlx::query(MOVE_ON).bind(batch::json(&moves)).execute(&mut **tx).await?;
     batch::touched("moving wake-ups of cancellations on", rows.len(), &outcome)?;
     let woken = |(id, request, _)| (id, wake::request_to_wake(id, request));

@@ -57,6 +57,17 @@ pub async fn lock(tx: &mut Tx<'_>, users: &[UserId], locks: Locks) -> Result<Vec
     Ok(rows)
 }
 
+/// Locks those of these users' carts that nobody else holds, and answers whose somebody does.
+pub async fn held(tx: &mut Tx<'_>, users: BTreeSet<UserId>) -> Result<BTreeSet<UserId>> {
+    if users.is_empty() {
+        return Ok(users);
+    }
+    let ids: Vec<UserId> = users.iter().copied().collect();
+    let locked = lock(tx, &ids, Locks::Skip).await?;
+    let locked: BTreeSet<UserId> = locked.iter().map(|head| head.user_id).collect();
+    Ok(&users - &locked)
+}
+
 const SIZES: &str = "\
 select t.user_id, count(*)
 from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j

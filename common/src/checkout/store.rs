@@ -31,8 +31,6 @@ pub struct Checkout {
     pub accepted_at: DateTime<Utc>,
     /// Whether a worker has made it an order.
     pub consumed: bool,
-    /// How often handling it has failed for good.
-    pub attempts: u32,
 }
 
 /// The columns of a checkout.
@@ -46,7 +44,6 @@ pub(super) struct Row {
     request_id: String,
     accepted_at: DateTime<Utc>,
     consumed_at: Option<DateTime<Utc>>,
-    attempts: i32,
 }
 
 impl TryFrom<Row> for Checkout {
@@ -62,7 +59,6 @@ impl TryFrom<Row> for Checkout {
             request_id: wake::request_id(row.request_id)?,
             accepted_at: row.accepted_at,
             consumed: row.consumed_at.is_some(),
-            attempts: wake::count(row.attempts)?,
         })
     }
 }
@@ -71,7 +67,7 @@ crate::lock_by_id!(
     LOCK,
     LOCK_SKIP,
     "t.order_id, t.user_id, t.`lines`, t.payment_method, t.total, t.request_id, t.accepted_at, \
-     t.consumed_at, t.attempts",
+     t.consumed_at",
     "checkouts",
     "order_id"
 );
@@ -105,7 +101,7 @@ pub async fn consume(tx: &mut Tx<'_>, ids: &[OrderId]) -> Result<()> {
 const PUT_OFF: &str = "\
 update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
 straight_join checkouts t force index (primary) on t.order_id = unhex(j.id)
-set t.wake_at = date_add(now(6), interval ? microsecond)
+set t.wake_at = date_add(now(6), interval ? microsecond), t.wakes = 0
 where t.consumed_at is null";
 
 /// Wakes the unconsumed ones of these checkouts again after `delay`. It waits for rows that another
@@ -128,7 +124,7 @@ pub async fn raise_attempts(
 ) -> Result<u32> {
     sqlx::query(
         "update checkouts \
-         set attempts = attempts + 1, wake_at = date_add(now(6), interval ? microsecond) \
+         set attempts = attempts + 1, wake_at = date_add(now(6), interval ? microsecond), wakes = 0 \
          where order_id = ? and consumed_at is null",
     )
     .bind(wake::micros(delay))
@@ -160,7 +156,8 @@ set t.wakes = t.wakes + 1, t.wake_at = date_add(now(6), interval j.delay second)
 pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)>> {
     let rows: Vec<(OrderId, String, i32)> =
         sqlx::query_as(DUE).bind(limit).fetch_all(&mut **tx).await?;
-    let moves: Vec<_> = rows.iter().map(|(id, _, wakes)| wake::Next::after(*id, *wakes)).collect();
+    let moves: Vec<_> =
+        rows.iter().map(|(id, _, wakes)| wake::Next::after(id.uuid(), *wakes)).collect();
     let outcome = sqlx::query(MOVE_ON).bind(batch::json(&moves)).execute(&mut **tx).await?;
     batch::touched("moving wake-ups of checkouts on", rows.len(), &outcome)?;
     let woken = |(id, request, _)| (id, wake::request_to_wake(id, request));

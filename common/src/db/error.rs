@@ -11,7 +11,7 @@ pub enum Error {
     /// The server or the connection refused.
     #[error("the database refused or could not be reached")]
     Sqlx(#[from] sqlx::Error),
-    /// No answer in time; the outcome is unknown.
+    /// No answer in time; the connection is out of step.
     #[error("the database did not answer in time")]
     TimedOut,
     /// COMMIT was sent and its answer was lost; it may or may not have happened.

@@ -25,8 +25,13 @@ pub use durability::{Unsafe, refuse_unsafe};
 pub use error::{Error, Result, Trouble};
 pub use migrate::{MigrateError, migrate, migrations_are_current};
 
-/// An open transaction. Functions that take one neither commit nor roll back.
+/// An open transaction. Functions that borrow one neither commit nor roll back.
 pub type Tx<'c> = sqlx::Transaction<'c, MySql>;
+
+/// Commits. A COMMIT without an answer may have happened: its error says so.
+pub async fn commit(tx: Tx<'_>) -> Result<()> {
+    tx.commit().await.map_err(|error| Error::CommitUnknown(Box::new(error.into())))
+}
 
 /// How long the server keeps a session that stands still, and with it a transaction and its locks.
 const STILL: &str = "set session wait_timeout = 15";

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use sqlx::{Connection as _, MySqlConnection};
 use tracing::Instrument as _;
 
-use super::{Db, Error, Result, Trouble, Tx, within};
+use super::{Db, Error, Result, Trouble, Tx, commit, within};
 use crate::log::chain;
 use crate::retry::Backoff;
 
@@ -78,8 +78,7 @@ impl Db {
                 Ok(answer) => {
                     committing.store(true, Ordering::Relaxed);
                     crate::crash_point!("unit.before_commit");
-                    let unknown = |error: sqlx::Error| Error::CommitUnknown(Box::new(error.into()));
-                    tx.commit().await.map_err(unknown).inspect_err(|_| out_of_step())?;
+                    commit(tx).await.inspect_err(|_| out_of_step())?;
                     crate::crash_point!("unit.after_commit");
                     Ok(answer)
                 }

@@ -1,5 +1,6 @@
 //! What the tables with a `wake_at` have in common: when the next wake-up comes, and how their rows are read.
-//! (The statements are each table's own, because SQL texts are constants.)
+//!
+//! `wakes` counts wake-ups that nobody has answered: who handles a row sets its `wake_at`, and `wakes` to 0.
 
 use std::time::Duration;
 
@@ -22,14 +23,14 @@ pub struct Next {
 }
 
 impl Next {
-    /// The wake-up after one that found this many before it.
-    pub fn after(id: OrderId, wakes: i32) -> Self {
-        Self { id: id.hex(), delay: delay_seconds(wakes) }
+    /// The wake-up after one that found this many before it. The id is the row's own.
+    pub fn after(id: Uuid, wakes: i32) -> Self {
+        Self { id: id.simple().to_string(), delay: delay_seconds(wakes) }
     }
 }
 
 /// 30 s, doubling to 10 minutes.
-pub fn delay_seconds(wakes: i32) -> u32 {
+fn delay_seconds(wakes: i32) -> u32 {
     let doublings = u32::try_from(wakes).unwrap_or(0).min(10);
     (FIRST_SECONDS << doublings).min(LONGEST_SECONDS)
 }

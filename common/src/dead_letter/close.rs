@@ -19,9 +19,9 @@ pub enum Refusal {
     /// It cannot be sent again because nobody knows what it asks for; it can be discarded.
     #[error("the message cannot be understood, so it cannot be sent again")]
     NotUnderstood,
-    /// A discard needs a reason.
-    #[error("a reason is needed")]
-    NoReason,
+    /// A discard needs a reason that fits.
+    #[error("a reason is needed, of at most 200 characters")]
+    BadReason,
 }
 
 /// Who closes a letter, and when: the same closer closes it again when the answer to the first COMMIT was
@@ -75,8 +75,8 @@ pub async fn discard(
     closer: &Closer,
     reason: &str,
 ) -> Result<std::result::Result<(), Refusal>> {
-    if reason.trim().is_empty() {
-        return Ok(Err(Refusal::NoReason));
+    if reason.trim().is_empty() || reason.chars().count() > store::CLOSED_REASON {
+        return Ok(Err(Refusal::BadReason));
     }
     let Some(letter) = store::lock(tx, id).await? else { return Ok(Err(Refusal::Missing)) };
     if closer.has_closed(&letter, LetterState::Discarded) {

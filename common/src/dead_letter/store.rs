@@ -15,7 +15,7 @@ const REASON: usize = 500;
 /// Far more than a message of ours has, and far less than the server takes in one packet.
 const BODY: usize = 64 * 1024;
 const CLOSED_BY: usize = 40;
-const CLOSED_REASON: usize = 200;
+pub(super) const CLOSED_REASON: usize = 200;
 
 /// Keeps the letter and says whether it is new: a message that is open already with the same source is
 /// not kept twice, so that parking may be repeated.
@@ -130,7 +130,7 @@ pub async fn close(
     )
     .bind(state.as_str())
     .bind(who(&closer.by))
-    .bind(reason.map(|reason| cut(reason, CLOSED_REASON)))
+    .bind(reason)
     .bind(closer.at)
     .bind(id)
     .execute(&mut **tx)

@@ -36,7 +36,7 @@ pub enum Standing {
 /// One thing that the process needs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Part {
-    /// Its name: `database`, `migrations`, `broker`.
+    /// Its name: `database`, `migrations`, and those of the process's own.
     pub name: &'static str,
     /// How it is doing.
     #[serde(flatten)]

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! settings::parse -> log the effective ones -> signals::draining -> listen -> serve -> drain -> leave
-//!                                                 probe::ask  <-  `healthcheck` subcommand
+//!                                                 probe  <-  `healthcheck` subcommand
 //! ```
 
 mod health;

@@ -1,7 +1,8 @@
 //! The rows of orders, their lines and their history. Only this file and `insert` write these tables.
 //!
 //! Lock order in the pipeline: checkouts, orders, payments, stock, carts, `cart_lines`, each by ascending
-//! primary key. The order's row guards its lines, its history and its payment; they are not locked themselves.
+//! primary key, payments by their order's. The order's row guards its lines and its history, which are not locked
+//! themselves, and its payment.
 
 use std::str::FromStr as _;
 

@@ -2,12 +2,12 @@
 //!
 //! A row is written in the transaction of its cause, leased for 30 s to the process that wrote it, and
 //! removed when the broker has confirmed the message. The writing process publishes it without reading it
-//! again, from a hint that may be lost; a row whose lease ran out belongs to whoever claims it. So a
-//! message leaves at least once, whatever fails, in no particular order.
+//! again, from a hint that may be lost; after 20 s it may claim the row itself, and a row whose lease ran out
+//! belongs to whoever claims it. So a message leaves at least once, whatever fails, in no particular order.
 //!
 //! ```text
 //! insert (tx) -> commit -> RelayHandle::hint -> relay: publish, confirm, delete
-//!                             (lost?)  lease ends -> relay of any process: claim, publish, ...
+//!                             (lost?)  time passes -> relay of any process: claim, publish, ...
 //! ```
 
 use std::time::Duration;

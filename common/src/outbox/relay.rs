@@ -26,12 +26,13 @@ use super::{LEASE, OutboxRow};
 use crate::broker::{Envelope, Link, Outcome, Publisher, WINDOW};
 use crate::db::Db;
 use crate::id::{MessageId, OwnerId};
+use crate::panic::caught;
 use crate::retry::Backoff;
 use keeper::Keeper;
 
 mod keeper;
 
-/// Hints that may wait; what is beyond leaves when its lease ends.
+/// Hints that may wait; what is beyond waits until it is claimed.
 const HINTS: usize = 32_768;
 /// Unconfirmed rows that are remembered for another try.
 const AGAIN: usize = 4 * WINDOW;
@@ -118,17 +119,27 @@ impl Relay {
     }
 
     async fn run(mut self, shutdown: CancellationToken) {
+        while caught("relay", self.relay_until(&shutdown)).await.is_none() {
+            tokio::time::sleep(self.waits.next_wait()).await;
+        }
+        if tokio::time::timeout(self.config.drain, self.flush()).await.is_err() {
+            tracing::warn!("rows of the outbox were left for another process to publish");
+        }
+    }
+
+    /// Rows that are in hand when it is dropped or panics stay, and are claimed again.
+    async fn relay_until(&mut self, shutdown: &CancellationToken) {
         let drain = self.config.drain;
         loop {
             let gathered = tokio::select! {
                 batch = self.gather() => batch,
-                () = shutdown.cancelled() => break,
+                () = shutdown.cancelled() => return,
             };
             // What was gathered is finished, unless the broker blocks us beyond the end: then the rows
             // stay, and leave when their leases end.
             let some = tokio::select! {
                 some = self.publish(gathered) => some,
-                () = long_after(&shutdown, drain) => break,
+                () = long_after(shutdown, drain) => return,
             };
             if !some {
                 let wait = self.waits.next_wait();
@@ -137,9 +148,6 @@ impl Relay {
                     () = shutdown.cancelled() => {}
                 }
             }
-        }
-        if tokio::time::timeout(drain, self.flush()).await.is_err() {
-            tracing::warn!("rows of the outbox were left for another process to publish");
         }
     }
 
@@ -228,7 +236,7 @@ impl Relay {
 
 impl RelayHandle {
     /// Tells the relay about committed rows. Never waits: when too many are waiting the rest is forgotten
-    /// here and leaves when its lease ends.
+    /// here and waits until it is claimed.
     pub fn hint(&self, rows: impl IntoIterator<Item = OutboxRow>) {
         let since = Instant::now();
         for row in rows {
@@ -236,7 +244,7 @@ impl RelayHandle {
                 Ok(()) => self.overflowing.store(false, Ordering::Relaxed),
                 Err(TrySendError::Full(_)) => {
                     if !self.overflowing.swap(true, Ordering::Relaxed) {
-                        tracing::warn!("the relay is behind; messages leave when their leases end");
+                        tracing::warn!("the relay is behind; messages wait until they are claimed");
                     }
                     return;
                 }

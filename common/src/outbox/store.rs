@@ -82,7 +82,8 @@ pub async fn delete(conn: &mut MySqlConnection, ids: &[MessageId]) -> Result<u64
 }
 
 /// Leases up to [`CLAIM`] rows to `owner` and returns them, longest expired first: those whose lease ran
-/// out, and its own ones that have less than a third of a lease left, which its relay no longer remembers.
+/// out, and its own ones that have less than a third of a lease left, which its relay no longer remembers. The
+/// latter only while they are young: a relay that cannot send must not keep them from the others.
 /// They may be published once the caller has committed. Rows that another process is claiming, and kinds
 /// that this binary does not know, are left alone.
 pub async fn claim_expired(
@@ -95,7 +96,8 @@ pub async fn claim_expired(
         "select id, kind, order_id, request_id \
          from outbox force index (outbox_lease) \
          where lease_until < now(6) + interval ? microsecond \
-         and (lease_until < now(6) or owner = ?) \
+         and (lease_until < now(6) \
+           or (owner = ? and created_at > now(6) - interval ? microsecond)) \
          and find_in_set(kind, ?) > 0 \
          order by lease_until \
          limit ? \
@@ -103,6 +105,7 @@ pub async fn claim_expired(
     )
     .bind(wake::micros(lease / 3))
     .bind(owner)
+    .bind(wake::micros(lease * 2))
     .bind(known_kinds())
     .bind(CLAIM)
     .fetch_all(&mut **tx)

@@ -43,9 +43,14 @@ pub async fn gone(conn: &mut MySqlConnection) -> Result<Vec<OwnerId>> {
     .await?)
 }
 
-/// Forgets an owner that is gone, once nothing is leased to it.
+/// Forgets an owner that is gone, once nothing is leased to it; one that has come back meanwhile stays.
 pub async fn forget(conn: &mut MySqlConnection, owner: OwnerId) -> Result<()> {
-    sqlx::query("delete from owners where id = ?").bind(owner).execute(conn).await?;
+    let forgetting = sqlx::query(
+        "delete from owners \
+         where id = ? \
+         and is_used_lock(concat('ordermill.', lower(hex(id)))) is null",
+    );
+    forgetting.bind(owner).execute(conn).await?;
     Ok(())
 }
 

@@ -116,7 +116,7 @@ impl Breaker {
     }
 
     /// How long ago it opened, if no verdict has closed it since.
-    pub fn silent_for(&self, now: Instant) -> Duration {
+    fn silent_for(&self, now: Instant) -> Duration {
         self.opened.map_or(Duration::ZERO, |opened| now.saturating_duration_since(opened))
     }
 

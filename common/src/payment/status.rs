@@ -7,9 +7,10 @@
 //! ```
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::db::{Error, Result};
 
 /// Where a payment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +44,14 @@ impl PaymentStatus {
         }
     }
 
+    /// Reads what is stored.
+    pub fn read(stored: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == stored)
+            .ok_or_else(|| Error::Impossible(format!("a payment with status {stored}")))
+    }
+
     /// Whether the gateway still has to be asked.
     pub fn is_unfinished(self) -> bool {
         matches!(self, Self::Pending | Self::VoidDue)
@@ -51,19 +60,6 @@ impl PaymentStatus {
     /// Whether a cancelled order's payment has to be voided from here.
     pub fn must_be_voided(self) -> bool {
         matches!(self, Self::Pending | Self::Captured)
-    }
-}
-
-/// The text names no status.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a status of a payment")]
-pub struct UnknownPaymentStatus;
-
-impl FromStr for PaymentStatus {
-    type Err = UnknownPaymentStatus;
-
-    fn from_str(text: &str) -> Result<Self, UnknownPaymentStatus> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownPaymentStatus)
     }
 }
 

@@ -5,7 +5,6 @@
 //! gateway; it is taken on the payment's own row, after the orders and before the stock in the lock order.
 //! `wake_at` is null exactly when the payment has ended.
 
-use std::str::FromStr as _;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,7 +12,7 @@ use sqlx::Row as _;
 
 use super::PaymentStatus;
 use crate::db::batch::{self, Locks, touched};
-use crate::db::{Error, Result, Tx, wake};
+use crate::db::{Result, Tx, wake};
 use crate::id::{OrderId, OwnerId, PaymentId};
 
 mod lease;
@@ -72,13 +71,11 @@ pub enum PaymentChange<'a> {
 }
 
 fn payment(row: &sqlx::mysql::MySqlRow) -> Result<Payment> {
-    let status: &str = row.try_get("status")?;
     let age: i64 = row.try_get("age")?;
     Ok(Payment {
         id: row.try_get("id")?,
         order_id: row.try_get("order_id")?,
-        status: PaymentStatus::from_str(status)
-            .map_err(|_| Error::Impossible(format!("a payment with status {status}")))?,
+        status: PaymentStatus::read(row.try_get("status")?)?,
         method: row.try_get("method")?,
         amount: row.try_get("amount")?,
         attempts: u32::try_from(row.try_get::<i32, _>("attempts")?).unwrap_or(0),
@@ -218,6 +215,7 @@ pub async fn save(
            t.owner = if(j.lease > 0, ?, null), \
            t.lease_until = if(j.lease > 0, now(6) + interval j.lease microsecond, null), \
            t.wake_at = if(j.wake >= 0, now(6) + interval j.wake microsecond, null), \
+           t.wakes = 0, \
            t.updated_at = now(6)",
     )
     .bind(batch::json(&rows))

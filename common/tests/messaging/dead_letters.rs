@@ -153,8 +153,10 @@ async fn a_discard_needs_a_letter_and_a_reason() {
     let sent = letter();
     keep(&stage, &sent).await;
     let mut tx = stage.db.pool().begin().await.unwrap();
-    let none = discard(&mut tx, sent.id, &closer("usr_1"), " ").await.unwrap();
-    assert_eq!(none, Err(Refusal::NoReason));
+    for bad in [" ", &"x".repeat(201)] {
+        let refused = discard(&mut tx, sent.id, &closer("usr_1"), bad).await.unwrap();
+        assert_eq!(refused, Err(Refusal::BadReason));
+    }
     let missing =
         discard(&mut tx, DeadLetterId::mint(), &closer("usr_1"), "why not").await.unwrap();
     assert_eq!(missing, Err(Refusal::Missing));

@@ -7,9 +7,9 @@ use lapin::types::{AMQPValue, FieldTable};
 use ordermill_common::broker::{
     DELIVERY_LIMIT, Envelope, Error, Kind, LinkState, Outcome, Publisher, Queue, declare,
 };
-use ordermill_scratch::within;
+use ordermill_scratch::{Cable, Proxy, within};
 
-use crate::stage::{Stage, config, envelopes, open, row};
+use crate::stage::{Stage, config, envelopes, open, row, rows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_thousand_messages_are_confirmed_and_consumed() {
@@ -52,6 +52,42 @@ async fn a_message_without_a_queue_comes_back_and_the_others_do_not() {
     let again = publisher.publish(batch).await;
     assert_eq!(again, vec![Outcome::Confirmed; 500]);
     within(10, "its half is queued", async || stage.ready(Queue::Cancel).await == 250).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_confirmed_before_the_connection_broke_counts() {
+    const COUNT: usize = 512;
+    let stage = Stage::set().await;
+    let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
+    let proxy = Proxy::before(&stage.amqp_url).await;
+    let publisher = Publisher::start(&stage.broker_at(proxy.address()), &stage.tasks);
+    let mut confirmed = Vec::new();
+    let mut is_mixed = false;
+    // At one of these moments the confirms of a batch are half there.
+    for cut_after in (0..200).map(|one| Duration::from_millis(one % 50)) {
+        proxy.set(Cable::Whole);
+        open(&mut publisher.link()).await;
+        let rows = rows(COUNT);
+        let sending = publisher.publish(rows.iter().cloned().map(Envelope::from).collect());
+        let cutting = async {
+            tokio::time::sleep(cut_after).await;
+            proxy.set(Cable::Cut);
+        };
+        let (outcomes, ()) = tokio::join!(sending, cutting);
+        let sure = rows.into_iter().zip(outcomes);
+        let sure: Vec<_> = sure
+            .filter(|(_, outcome)| *outcome == Outcome::Confirmed)
+            .map(|(row, _)| row)
+            .collect();
+        is_mixed = (1..COUNT).contains(&sure.len());
+        confirmed.extend(sure);
+        if is_mixed {
+            break;
+        }
+    }
+    assert!(is_mixed, "all or nothing each time");
+    within(60, "what was confirmed arrives", async || received.has(&confirmed)).await;
+    stage.drain_without(publisher).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

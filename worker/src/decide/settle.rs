@@ -14,6 +14,10 @@ const MOST_ATTEMPTS: u32 = 5;
 const VOID_OVERDUE: u32 = 20;
 /// How long an order waits for a verdict, from its payment's creation, before no further charge is tried.
 const LONGEST_PENDING: Duration = Duration::from_secs(30);
+/// The longest sleep of an order that waits for a gateway which answers nobody.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+/// The same of a void, which no buyer waits for.
+const LONGEST_VOID_REST: Duration = Duration::from_secs(30);
 
 /// Decides. An outcome that comes too late (the payment has ended, or is to be voided) changes nothing.
 pub fn settle(facts: &Facts, outcome: &CallOutcome) -> Decision {
@@ -30,7 +34,8 @@ pub fn settle(facts: &Facts, outcome: &CallOutcome) -> Decision {
             ..Decision::default()
         },
         (Some(PaymentStatus::VoidDue), CallOutcome::NotCalled | CallOutcome::Barred(_)) => {
-            Decision { payment: Some(PaymentStep::Sleep(pause(1))), ..Decision::default() }
+            let sleep = rest(outcome, pause(1), LONGEST_VOID_REST);
+            Decision { payment: Some(PaymentStep::Sleep(sleep)), ..Decision::default() }
         }
         _ => Decision::default(),
     }
@@ -46,8 +51,9 @@ fn pending(facts: &Facts, outcome: &CallOutcome) -> Decision {
             let attempts = facts.attempts + u32::from(called(outcome));
             let waited = waited(facts, outcome);
             if !facts.cancel_asked && attempts < MOST_ATTEMPTS && waited < LONGEST_PENDING {
+                let sleep = rest(outcome, pause(facts.attempts), LONGEST_REST);
                 return Decision {
-                    payment: Some(PaymentStep::Sleep(pause(facts.attempts))),
+                    payment: Some(PaymentStep::Sleep(sleep)),
                     count_attempt: called(outcome),
                     ..Decision::default()
                 };
@@ -75,6 +81,15 @@ fn pending(facts: &Facts, outcome: &CallOutcome) -> Decision {
         };
     }
     Decision { order: Some(OrderStep::Move(order.0, order.1)), give_up, ..verdict }
+}
+
+/// How long a payment sleeps before it comes round again. While the gateway answers nobody that grows with its
+/// silence, or everything unfinished would come round every second for nothing.
+fn rest(outcome: &CallOutcome, least: Duration, most: Duration) -> Duration {
+    match outcome {
+        CallOutcome::Barred(silent) => (*silent / 4).min(most).max(least),
+        _ => least,
+    }
 }
 
 /// How long the gateway has kept the order waiting. Before it was asked for the order, only the time counts in

@@ -163,6 +163,24 @@ fn an_order_that_the_gateway_was_never_asked_for_ends_when_it_answered_nobody_fo
 }
 
 #[test]
+fn what_a_silent_gateway_keeps_waiting_comes_round_less_and_less_often() {
+    let sleeps = |order, payment| {
+        [0, 8, 29, 60, 3600].map(|silent| {
+            let barred = CallOutcome::Barred(Duration::from_secs(silent));
+            match settle(&facts(order, payment), &barred).payment {
+                Some(PaymentStep::Sleep(sleep)) => sleep.as_millis(),
+                other => panic!("{other:?}"),
+            }
+        })
+    };
+    // A payment that is as young as its creation is never given up here.
+    let pending = sleeps(Status::Reserved, PaymentStatus::Pending);
+    assert_eq!(pending, [500, 2_000, 7_250, 10_000, 10_000]);
+    let void_due = sleeps(Status::PaymentFailed, PaymentStatus::VoidDue);
+    assert_eq!(void_due, [1_000, 2_000, 7_250, 15_000, 30_000]);
+}
+
+#[test]
 fn a_capture_of_an_order_that_was_to_be_cancelled_cancels_and_voids_it() {
     let asked = Facts { cancel_asked: true, ..facts(Status::Reserved, PaymentStatus::Pending) };
     let decision = settle(&asked, &CallOutcome::Captured);

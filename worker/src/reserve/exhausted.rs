@@ -75,7 +75,7 @@ async fn reject(db: &Db, wake: Wake, why: String, with_cart: bool) -> Result<Res
             };
             order::store::insert(tx, &[order]).await?;
             checkout::store::consume(tx, &[checkout.order_id]).await?;
-            if with_cart && !lines.is_empty() {
+            if with_cart {
                 cart::store::put_back(tx, &[(checkout.user_id, lines)]).await?;
             }
             letters::record(tx, (Kind::OrderCheckoutV1, wake.order_id), "reserve", &why).await?;

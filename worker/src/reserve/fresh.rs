@@ -57,6 +57,9 @@ pub(super) async fn reserve(
         fresh.iter().flat_map(|one| &one.lines).map(|line| line.product_id).collect();
     let mut shelves = stock::store::lock(tx, &products, locks).await?;
     decide(&mut fresh, &mut shelves, locks);
+    if locks == Locks::Skip {
+        put_off_held_carts(tx, &mut fresh).await?;
+    }
     write(tx, holder, &fresh).await?;
 
     let mut answers: BTreeMap<OrderId, Reserved> =
@@ -96,6 +99,20 @@ fn decide(fresh: &mut [Fresh], shelves: &mut BTreeMap<ProductId, Shelf>, locks: 
             Allocation::Unavailable(lines) => Fate::Rejected("product_unavailable", lines),
         };
     }
+}
+
+/// The lines of a rejected order go back into its buyer's cart: not now, if somebody else holds that. It took
+/// nothing that the others could have had.
+async fn put_off_held_carts(tx: &mut Tx<'_>, fresh: &mut [Fresh]) -> Result<()> {
+    let rejected = |one: &Fresh| matches!(one.fate, Fate::Rejected(..));
+    let users = fresh.iter().filter(|one| rejected(one)).map(|one| one.checkout.user_id);
+    let held = cart::store::held(tx, users.collect()).await?;
+    for one in fresh.iter_mut().filter(|one| rejected(one)) {
+        if held.contains(&one.checkout.user_id) {
+            one.fate = Fate::PutOff;
+        }
+    }
+    Ok(())
 }
 
 fn answer(one: &Fresh) -> Reserved {
@@ -146,7 +163,7 @@ async fn write(tx: &mut Tx<'_>, holder: Holder, fresh: &[Fresh]) -> Result<()> {
         .filter(|one| matches!(one.fate, Fate::Rejected(..)))
         .map(|one| (one.checkout.user_id, one.lines.clone()))
         .collect();
-    if back.is_empty() { Ok(()) } else { cart::store::put_back(tx, &back).await }
+    cart::store::put_back(tx, &back).await
 }
 
 fn new_order(one: &Fresh) -> Option<NewOrder<'_>> {

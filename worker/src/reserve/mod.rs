@@ -160,7 +160,6 @@ mod tests {
             request_id: RequestId::mint(),
             accepted_at: DateTime::default(),
             consumed: false,
-            attempts: 0,
         }
     }
 

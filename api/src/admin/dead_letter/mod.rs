@@ -29,7 +29,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::Missing => return Problem::not_found(),
         Refusal::AlreadyClosed(_) => Code::LetterClosed,
         Refusal::NotUnderstood => Code::LetterNotUnderstood,
-        Refusal::NoReason => Code::ValidationFailed,
+        Refusal::BadReason => Code::ValidationFailed,
     };
     Problem::new(code, refusal.to_string())
 }

@@ -1,11 +1,9 @@
 //! A delivery in hand: its handler runs, then the broker is told what became of it.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use lapin::types::{AMQPValue, ShortString};
 use tokio::time::Instant;
@@ -13,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ConsumerConfig, Delivery, Disposition};
 use crate::broker::death::Death;
+use crate::panic::caught;
 
 const SETTLE: Duration = Duration::from_secs(10);
 
@@ -44,11 +43,11 @@ impl Held {
         let id = delivery.message_id.clone();
         let pause = pause(self.config.retry_pause, delivery.failed_before);
         let until = Instant::now() + self.config.hold;
-        let handling = AssertUnwindSafe(async { handler(delivery).await }).catch_unwind();
+        let handling = caught("handler of a delivery", async { handler(delivery).await });
         let disposition = match tokio::time::timeout_at(until, handling).await {
-            Ok(Ok(disposition)) => disposition,
-            Ok(Err(_panic)) => {
-                tracing::error!(message.id = id, "a handler panicked");
+            Ok(Some(disposition)) => disposition,
+            Ok(None) => {
+                tracing::warn!(message.id = id, "its handler panicked; handing a delivery back");
                 Disposition::Retry
             }
             Err(_late) => {
@@ -80,7 +79,8 @@ impl Held {
             }
         };
         // `false` means that the channel is gone.
-        if !matches!(tokio::time::timeout(SETTLE, settling).await, Ok(Ok(true))) {
+        let settling = caught("settling of a delivery", settling);
+        if !matches!(tokio::time::timeout(SETTLE, settling).await, Ok(Some(Ok(true)))) {
             tracing::debug!(message.id = id, ?disposition, "a delivery could not be settled");
             self.broken.cancel();
         }

@@ -90,7 +90,6 @@ impl Plan {
             request_id: asked.request_id.clone(),
             accepted_at: asked.at,
             consumed: false,
-            attempts: 0,
         });
         let known = Known { fingerprint: asked.fingerprint, checkout: Arc::clone(&checkout) };
         self.keys.insert((asked.user, key.clone()), known.clone());

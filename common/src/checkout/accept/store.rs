@@ -31,7 +31,7 @@ struct KnownRow {
 
 const KEYS: &str = "\
 select t.idempotency_key, t.fingerprint, t.order_id, t.user_id, t.`lines`, t.payment_method,
-  t.total, t.request_id, t.accepted_at, t.consumed_at, t.attempts
+  t.total, t.request_id, t.accepted_at, t.consumed_at
 from json_table(?, '$[*]' columns (
   u char(32) character set ascii path '$.u',
   k varchar(202) character set ascii collate ascii_bin path '$.k')) j
@@ -63,7 +63,7 @@ pub(super) async fn known(
 
 const ORDERS: &str = "\
 select t.order_id, t.user_id, t.`lines`, t.payment_method, t.total, t.request_id, t.accepted_at,
-  t.consumed_at, t.attempts
+  t.consumed_at
 from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j
 straight_join checkouts t force index (primary) on t.order_id = unhex(j.id)";
 

@@ -5,6 +5,7 @@
 //! | deadlock, lost connection, full disk, unknown commit | runs the whole batch again until its patience ends |
 //! | a run past its limit or the server's, three lost connections | halves the batch as well: it may be too large |
 //! | lock wait (1205), a statement past the server's limit | runs it once more, skipping rows that others hold |
+//! | lock wait even so | halves the batch down to the member that cannot do without the row, which is refused |
 //! | anything else | halves the batch down to the member that fails, and only that one fails |
 
 use std::panic::AssertUnwindSafe;
@@ -20,8 +21,9 @@ use tokio::time::{Instant, timeout};
 use super::intake::{Intake, Ticket};
 use super::{Limits, Refused, Slot, Slots, Unit};
 use crate::db::batch::Locks;
-use crate::db::{Db, Error, Result, Trouble};
+use crate::db::{Db, Error, Result, Trouble, commit};
 use crate::log::chain;
+use crate::panic::caught;
 use crate::retry::Backoff;
 
 /// Under the session's `wait_timeout`, so that a lane does not meet a connection that the server closed.
@@ -43,6 +45,11 @@ impl<U: Unit> Lane<U> {
     }
 
     pub(super) async fn run(mut self, waiting: Arc<Mutex<Intake<U>>>) {
+        while caught(U::NAME, self.serve(&waiting)).await.is_none() {}
+    }
+
+    /// Ends when nobody can submit any more.
+    async fn serve(&mut self, waiting: &Mutex<Intake<U>>) {
         loop {
             let batch = waiting.lock().await.next_batch(&self.unit, &self.limits).await;
             let Some(batch) = batch else { return };
@@ -58,7 +65,7 @@ impl<U: Unit> Lane<U> {
 
     async fn commit_all(&mut self, batch: Vec<Ticket<U>>) {
         let mut give_up = Instant::now() + self.limits.patience;
-        let mut parts = vec![Part { tickets: batch, is_unknown: false }];
+        let mut parts = vec![Part { tickets: batch, is_unknown: false, locks: Locks::Wait }];
         while let Some(mut part) = parts.pop() {
             if part.tickets.is_empty() {
                 continue;
@@ -81,7 +88,7 @@ impl<U: Unit> Lane<U> {
                             Slot::Deferred => deferred.push(ticket),
                         }
                     }
-                    parts.push(Part { tickets: deferred, is_unknown });
+                    parts.push(Part { tickets: deferred, is_unknown, locks: Locks::Wait });
                 }
                 Err(Outcome::GaveUp) => part.refuse(),
                 Err(Outcome::Permanent(error)) if part.tickets.len() == 1 => {
@@ -102,12 +109,11 @@ impl<U: Unit> Lane<U> {
         give_up: Instant,
     ) -> std::result::Result<Slots<U::Answer>, Outcome> {
         let mut waits = Backoff::reconnect();
-        let mut locks = Locks::Wait;
         let mut lost = 0;
         let mut is_late = false;
         loop {
             let error = match self.connection().await {
-                Ok(conn) => match self.attempt(conn, &part.tickets, locks).await {
+                Ok(conn) => match self.attempt(conn, &part.tickets, part.locks).await {
                     Ok(slots) => return Ok(slots),
                     Err(error) => {
                         lost += u32::from(error.connection_is_lost());
@@ -125,10 +131,13 @@ impl<U: Unit> Lane<U> {
             match error.trouble() {
                 Trouble::Permanent => return Err(Outcome::Permanent(error)),
                 Trouble::Duplicate if !U::RERUN_DUPLICATE => return Err(Outcome::Permanent(error)),
-                Trouble::LockWait if locks == Locks::Wait => {
-                    locks = Locks::Skip;
+                Trouble::LockWait if part.locks == Locks::Wait => {
+                    part.locks = Locks::Skip;
                     continue;
                 }
+                // Somebody holds a row that cannot be left out: whoever needs it is found, and handed back.
+                Trouble::LockWait if part.tickets.len() > 1 => return Err(Outcome::TooLarge),
+                Trouble::LockWait if !error.is_late() => return Err(Outcome::GaveUp),
                 Trouble::LockWait | Trouble::Duplicate | Trouble::Rerun => {}
             }
             if Instant::now() >= give_up {
@@ -163,10 +172,7 @@ impl<U: Unit> Lane<U> {
             }
             crate::crash_point!(U::NAME, "before_commit");
             committing.store(true, Ordering::Relaxed);
-            tx.commit().await.map_err(|error| {
-                in_step.store(false, Ordering::Relaxed);
-                Error::CommitUnknown(Box::new(error.into()))
-            })?;
+            commit(tx).await.inspect_err(|_| in_step.store(false, Ordering::Relaxed))?;
             crate::crash_point!(U::NAME, "after_commit");
             Ok(slots)
         };
@@ -229,13 +235,15 @@ struct Part<U: Unit> {
     tickets: Vec<Ticket<U>>,
     /// Whether they may have been committed by a run whose COMMIT was not answered.
     is_unknown: bool,
+    /// Whether rows that others hold are waited for or left out.
+    locks: Locks,
 }
 
 impl<U: Unit> Part<U> {
     /// Two smaller ones, the first members last, so that they are taken next.
     fn halves(mut self) -> [Self; 2] {
-        let second = self.tickets.split_off(self.tickets.len() / 2);
-        [Self { tickets: second, is_unknown: self.is_unknown }, self]
+        let tickets = self.tickets.split_off(self.tickets.len() / 2);
+        [Self { tickets, ..self }, self]
     }
 
     fn refuse(self) {

@@ -10,7 +10,7 @@
 //!
 //! - A slot that the unit left empty answers an error; a panic answers errors and keeps the lane.
 //! - A member whose weight shows only once its rows are read can be deferred: the lane runs it next.
-//! - A unit that takes longer than 10 s loses its connection, whole, and counts as unknown.
+//! - A unit that takes longer than 10 s loses its connection, whole; it counts as unknown if COMMIT was sent.
 //! - What went wrong decides what follows: see [`Trouble`](super::Trouble) and the lane.
 
 use std::future::Future;

@@ -90,6 +90,27 @@ async fn a_row_that_somebody_holds_puts_off_its_own_member_alone() {
 }
 
 #[tokio::test]
+async fn who_cannot_do_without_a_held_row_is_refused_alone() {
+    with_tables(async |db| {
+        let door = Door::<true>::open(&db, Script::default(), limits());
+        let mut other = db.connect().await.unwrap();
+        let mut holding = other.begin().await.unwrap();
+        touch(&mut holding, 2).await.unwrap();
+        let mut deeds: Vec<_> = (0..8).map(Deed::Count).collect();
+        deeds[3] = Deed::Insist(2);
+        let answers = join_all(deeds.into_iter().map(|deed| door.submit(deed))).await;
+        for (answer, n) in answers.into_iter().zip(0..) {
+            let refused = Err(Refused::Unavailable);
+            assert_eq!(answer, if n == 3 { refused } else { Ok(Told::Number(n)) });
+        }
+        assert_eq!(counted(&db).await, 7);
+        holding.rollback().await.unwrap();
+        assert_eq!(door.submit(Deed::Insist(2)).await, Ok(Told::Number(2)));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_deadlock_runs_the_whole_batch_again() {
     with_tables(async |db| {
         let door = Door::<true>::open(&db, Script::default(), limits());

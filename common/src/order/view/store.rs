@@ -35,13 +35,10 @@ impl TryFrom<HeadRow> for Head {
     type Error = Error;
 
     fn try_from(row: HeadRow) -> Result<Self> {
-        let payment = row.payment_status.map(|status| {
-            let decline_reason = row.decline_reason;
-            status.parse().map(|status: PaymentStatus| Payment { status, decline_reason })
-        });
-        let payment = payment
-            .transpose()
-            .map_err(|_| Error::Impossible("a payment with an unknown status".to_owned()))?;
+        let status_of_payment = row.payment_status.as_deref().map(PaymentStatus::read);
+        let payment = status_of_payment
+            .transpose()?
+            .map(|status| Payment { status, decline_reason: row.decline_reason });
         let outcome = Outcome::read(row.wish_outcome.as_deref())?;
         let wish = |requested_at| Wish { requested_at, reason: row.wish_reason, outcome };
         Ok(Self {

@@ -10,10 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::RelayConfig;
 use crate::broker::Link;
-use crate::db::{Db, Error, Result, within};
+use crate::db::{Db, Result, commit, within};
 use crate::id::MessageId;
 use crate::log::chain;
 use crate::outbox::{OutboxRow, store};
+use crate::panic::caught;
 use crate::retry::Backoff;
 
 const WORK: Duration = Duration::from_secs(10);
@@ -41,6 +42,21 @@ impl Keeper {
         claimed: mpsc::Sender<Vec<OutboxRow>>,
         shutdown: CancellationToken,
     ) {
+        let mut waits = Backoff::reconnect();
+        while caught("keeper of the outbox", self.serve(&mut removals, &claimed, &shutdown))
+            .await
+            .is_none()
+        {
+            tokio::time::sleep(waits.next_wait()).await;
+        }
+    }
+
+    async fn serve(
+        &mut self,
+        removals: &mut mpsc::Receiver<Vec<MessageId>>,
+        claimed: &mpsc::Sender<Vec<OutboxRow>>,
+        shutdown: &CancellationToken,
+    ) {
         let mut scan = interval(self.config.scan_every);
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut more = false;
@@ -48,7 +64,7 @@ impl Keeper {
             let may_claim = more && !shutdown.is_cancelled();
             tokio::select! {
                 ids = removals.recv() => match ids {
-                    Some(ids) => self.remove(ids, &shutdown).await,
+                    Some(ids) => self.remove(ids, shutdown).await,
                     None => return,
                 },
                 // Room first, rows second: the relay may be waiting for a removal meanwhile.
@@ -126,7 +142,7 @@ impl Keeper {
         let claiming = async {
             let mut tx = conn.begin().await?;
             let rows = store::claim_expired(&mut tx, owner, lease).await?;
-            tx.commit().await.map_err(|error| Error::CommitUnknown(Box::new(error.into())))?;
+            commit(tx).await?;
             Ok(rows)
         };
         let rows = within(WORK, claiming).await?;

@@ -25,7 +25,7 @@ pub async fn win_leases(
         "update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
          straight_join payments t force index (primary) on t.id = unhex(j.id) \
          set t.owner = ?, t.lease_until = now(6) + interval ? microsecond, \
-           t.wake_at = now(6) + interval ? microsecond",
+           t.wake_at = now(6) + interval ? microsecond, t.wakes = 0",
     )
     .bind(batch::ids(free.iter().map(|payment| payment.id.uuid())))
     .bind(owner)
@@ -88,7 +88,8 @@ async fn end(tx: &mut Tx<'_>, locked: &[PaymentId], delay: Duration) -> Result<(
     let outcome = sqlx::query(
         "update json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
          straight_join payments t force index (primary) on t.id = unhex(j.id) \
-         set t.owner = null, t.lease_until = null, t.wake_at = now(6) + interval ? microsecond",
+         set t.owner = null, t.lease_until = null, \
+           t.wake_at = now(6) + interval ? microsecond, t.wakes = 0",
     )
     .bind(batch::ids(locked.iter().map(|id| id.uuid())))
     .bind(wake::micros(delay))

@@ -6,42 +6,43 @@ use sqlx::MySqlConnection;
 
 use crate::db::batch::{self, touched};
 use crate::db::{Result, Tx, wake};
-use crate::id::OrderId;
+use crate::id::{OrderId, PaymentId};
 use crate::trace::RequestId;
 
 /// Puts an unfinished payment off after a failure to write its outcome; the pause follows from how many
-/// calls and failures there were. Answers that number, or `None` when the payment has ended.
+/// there were. Answers that number, or `None` when the payment has ended.
 pub async fn put_off_failed(
     conn: &mut MySqlConnection,
     order: OrderId,
     pause: fn(u32) -> Duration,
 ) -> Result<Option<u32>> {
-    let attempts: Option<i32> = sqlx::query_scalar(
-        "select attempts from payments where order_id = ? and status in ('pending', 'void_due')",
+    let failures: Option<i32> = sqlx::query_scalar(
+        "select failures from payments where order_id = ? and status in ('pending', 'void_due')",
     )
     .bind(order)
     .fetch_optional(&mut *conn)
     .await?;
-    let Some(attempts) = attempts else { return Ok(None) };
-    let attempts = wake::count(attempts)? + 1;
+    let Some(failures) = failures else { return Ok(None) };
+    let failures = wake::count(failures)? + 1;
     sqlx::query(
         "update payments \
-         set attempts = ?, owner = null, lease_until = null, wake_at = now(6) + interval ? microsecond \
+         set failures = ?, owner = null, lease_until = null, \
+           wake_at = now(6) + interval ? microsecond, wakes = 0 \
          where order_id = ? and status in ('pending', 'void_due')",
     )
-    .bind(attempts)
-    .bind(wake::micros(pause(attempts)))
+    .bind(failures)
+    .bind(wake::micros(pause(failures)))
     .bind(order)
     .execute(conn)
     .await?;
-    Ok(Some(attempts))
+    Ok(Some(failures))
 }
 
 /// Up to `limit` unfinished payments whose wake-up has come, with the request that each checkout came with;
 /// the next wake-up of each is moved on, 30 s doubling to 10 min.
 pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)>> {
-    let rows: Vec<(OrderId, i32)> = sqlx::query_as(
-        "select t.order_id, t.wakes \
+    let rows: Vec<(PaymentId, OrderId, i32)> = sqlx::query_as(
+        "select t.id, t.order_id, t.wakes \
          from payments t force index (payments_wake) \
          where t.wake_at <= now(6) \
          order by t.wake_at \
@@ -54,12 +55,13 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let moves: Vec<_> = rows.iter().map(|(id, wakes)| wake::Next::after(*id, *wakes)).collect();
+    let moves: Vec<_> =
+        rows.iter().map(|(id, _, wakes)| wake::Next::after(id.uuid(), *wakes)).collect();
     let outcome = sqlx::query(
         "update json_table(?, '$[*]' columns ( \
            id char(32) character set ascii path '$.id', \
            delay int path '$.delay')) j \
-         straight_join payments t force index (payments_order) on t.order_id = unhex(j.id) \
+         straight_join payments t force index (primary) on t.id = unhex(j.id) \
          set t.wake_at = now(6) + interval j.delay second, t.wakes = t.wakes + 1",
     )
     .bind(batch::json(&moves))
@@ -71,7 +73,7 @@ pub async fn due(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(OrderId, RequestId)
          from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
          straight_join checkouts c force index (primary) on c.order_id = unhex(j.id)",
     )
-    .bind(batch::ids(rows.iter().map(|(id, _)| id.uuid())))
+    .bind(batch::ids(rows.iter().map(|(_, order, _)| order.uuid())))
     .fetch_all(&mut **tx)
     .await?;
     let woken = |(id, request)| (id, wake::request_to_wake(id, request));

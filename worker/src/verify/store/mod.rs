@@ -1,10 +1,9 @@
 //! The statements of `verify`, and the one transaction in which they all read. Nothing is written or locked.
 
-use std::str::FromStr as _;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
-use ordermill_common::db::{Db, Error, Result, batch};
+use ordermill_common::db::{Db, Result, batch};
 use ordermill_common::id::{PaymentId, ProductId};
 use ordermill_common::order::{Applied, Move, Status};
 use ordermill_common::payment::PaymentStatus;
@@ -184,9 +183,7 @@ impl Snapshot {
         .fetch_all(&mut self.conn)
         .await?;
         let stored = |(id, status, amount): (PaymentId, String, i64)| {
-            let status = PaymentStatus::from_str(&status)
-                .map_err(|_| Error::Impossible(format!("a payment with status {status}")))?;
-            Ok(StoredPayment { id, status, amount })
+            Ok(StoredPayment { id, status: PaymentStatus::read(&status)?, amount })
         };
         rows.into_iter().map(stored).collect()
     }

@@ -30,6 +30,8 @@ pub(super) enum Deed {
     Fail,
     /// Locks the row and counts; with skipped rows it is put off.
     Lock(i64),
+    /// Changes the row, and waits for it even where rows are skipped.
+    Insist(i64),
     /// Locks row 1, says so, then row 2.
     Both,
     /// Ends its own connection just before the commit, the first time.
@@ -115,6 +117,10 @@ impl<const RERUN: bool> Unit for Scripted<RERUN> {
                 Deed::Panic => panic!("on purpose"),
                 Deed::Fail => fail(tx).await?,
                 Deed::Lock(row) => slots.fill(place, lock(tx, *row, locks).await?),
+                Deed::Insist(row) => {
+                    touch(tx, *row).await?;
+                    slots.fill(place, Told::Number(*row));
+                }
                 Deed::Both => {
                     touch(tx, 1).await?;
                     script.locked.notify_one();
