@@ -43,7 +43,9 @@ impl Default for Memory {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Growth {
     name: String,
-    /// Its memory on average.
+    /// Its lowest of each window, in KiB.
+    floors: Vec<f64>,
+    /// Their mean.
     kib: f64,
     /// Hundredths of that, an hour.
     percent: f64,
@@ -62,11 +64,13 @@ impl Memory {
     }
 
     /// Tells how each process grew, and answers what is wrong. Of a run that `watches` the memory and was
-    /// long enough, nothing known is wrong as well.
+    /// long enough, nothing known is wrong as well; what is known too vaguely is only said.
     pub fn verdict(&self, watches: bool) -> Vec<String> {
         let growths = self.growths();
         for growth in &growths {
-            live::note(&growth.to_string());
+            let vague =
+                if watches && growth.is_vague() { ", which is not known well enough" } else { "" };
+            live::note(&format!("{growth}{vague}"));
         }
         let is_unknown =
             growths.is_empty() && watches && self.started.elapsed() > SETTLING + 2 * SHORTEST;
@@ -108,7 +112,13 @@ impl Growth {
         let off = sum(&|look| (look.1 - kib - slope * (look.0 - time)).powi(2));
         let error = (off / (count - 2.0).max(1.0) / spread).sqrt();
         let percent = |slope: f64| 100.0 * HOUR * slope / kib;
-        Self { name, kib, percent: percent(slope), margin: percent(ERRORS * error) }
+        let floors = looks.iter().map(|look| look.1).collect();
+        Self { name, floors, kib, percent: percent(slope), margin: percent(ERRORS * error) }
+    }
+
+    /// Whether it may be more than it must be, and may not.
+    fn is_vague(&self) -> bool {
+        self.violation().is_none() && self.percent + self.margin > LIMIT
     }
 
     /// What is wrong with it, if anything is.
@@ -119,9 +129,14 @@ impl Growth {
 
 impl fmt::Display for Growth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, kib, percent, margin } = self;
+        let Self { name, floors, kib, percent, margin } = self;
         let mib = kib / 1024.0;
-        write!(f, "{name} holds {mib:.1} MiB and grows by {percent:.1} ± {margin:.1} % an hour")
+        write!(f, "{name} holds {mib:.1} MiB and grows by {percent:.1} ± {margin:.1} % an hour (")?;
+        for (place, floor) in floors.iter().enumerate() {
+            let gap = if place == 0 { "" } else { " " };
+            write!(f, "{gap}{:.1}", floor / 1024.0)?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -165,6 +180,16 @@ mod tests {
         let slowly = memory(minutes(60).map(|at| (at, 20_000.0 + at / 3600.0 * 1_000.0)));
         let words = slowly.growths()[0].violation().unwrap_or_default();
         assert!(words.contains("± 0.0 % an hour"), "{words}");
+    }
+
+    #[test]
+    fn what_may_be_too_much_and_may_not_is_vague() {
+        let (name, floors) = (String::new(), Vec::new());
+        let still = Growth { name, floors, kib: 1.0, percent: 0.0, margin: 0.0 };
+        let grows = |percent, margin| Growth { percent, margin, ..still.clone() };
+        assert!(grows(1.8, 10.8).is_vague() && grows(6.5, 6.7).is_vague());
+        assert!(!grows(1.2, 0.7).is_vague() && !grows(-9.3, 9.7).is_vague());
+        assert!(!grows(188.0, 50.0).is_vague());
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! One scenario from its opening to its verdict.
 
+mod rate;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use ordermill_bench::installation::Grounds;
 use ordermill_bench::live;
 use tokio::task::block_in_place;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::check::{Expected, check, keep_evidence};
 use crate::crowd::Crowd;
@@ -17,16 +19,12 @@ use crate::memory::Memory;
 use crate::report::Outcome;
 use crate::scenario;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::{Sight, Stage};
+use crate::stage::Stage;
 use crate::vitals::Vitals;
+use rate::Usual;
 
-/// The load alone, before the first fault.
-const WARM_UP: Duration = Duration::from_secs(6);
 /// As many orders as can be, before the load is set to a share of that.
 const CAPACITY: Duration = Duration::from_secs(30);
-/// Within which the rate of the warm-up is reached again after the last fault.
-const RATE_BACK: Duration = Duration::from_secs(30);
-const RATE_LOOK: Duration = Duration::from_secs(3);
 
 /// How much is asked of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +46,11 @@ pub async fn run(
 ) -> Result<Outcome> {
     let started = Instant::now();
     let stage = Stage::open(grounds, &(scenario.plan)()).await?;
+    // Before anybody comes, as it is compared with what is left when all have gone.
+    let vitals = match rigour {
+        Rigour::Full => Some(Vitals::of_a_fresh(&stage).await?),
+        Rigour::Safety => None,
+    };
     // Another part of a long run is another crowd.
     let crowd_seed = Dice::new(seed, &format!("crowd {}", trials.start)).seed();
     let crowd = Crowd::enter(&stage, (scenario.mood)(), crowd_seed).await?;
@@ -55,13 +58,15 @@ pub async fn run(
     let expected = Expected { longest_fault, ..Expected::default() };
     let dice = Dice::new(seed, scenario.name);
     let mut scene = Scene { stage, crowd, dice, expected, rigour };
+    let mut most = f64::INFINITY;
     if let Some(share) = scenario.share {
-        let capacity = rate(&scene, CAPACITY).await?;
+        let capacity = rate::capacity(&scene, CAPACITY).await?;
         live::note(&format!("{share} % of {capacity:.0} orders a second from here on"));
-        scene.crowd.slow_down(capacity * f64::from(share) / 100.0);
+        most = capacity * f64::from(share) / 100.0;
+        scene.crowd.slow_down(most);
     }
-    let before = match rigour {
-        Rigour::Full => Some((rate(&scene, WARM_UP).await?, Vitals::take(&scene.stage).await?)),
+    let usual = match rigour {
+        Rigour::Full => Some(Usual::learn(&scene, most).await?),
         Rigour::Safety => None,
     };
 
@@ -73,10 +78,8 @@ pub async fn run(
     live::show(line, playing).await?;
     outcome.violations.extend(memory.verdict(scenario.share.is_some()));
     heal(&mut scene, &mut outcome.violations).await;
-    if let Some((rate, _)) = &before {
-        if !comes_back(&scene, *rate).await {
-            outcome.violations.push(format!("the rate of {rate:.1}/s did not come back in 30 s"));
-        }
+    if let Some(usual) = usual {
+        outcome.violations.extend(usual.comes_back(&scene).await);
         outcome.violations.extend(too_slow(scenario, &outcome));
     }
     let Scene { mut stage, mut crowd, expected, .. } = scene;
@@ -87,7 +90,7 @@ pub async fn run(
     }
     // Its connections would count as the APIs'.
     drop(crowd);
-    if let Some((_, vitals)) = &before {
+    if let Some(vitals) = &vitals {
         outcome.violations.extend(vitals.compare(&stage).await);
     }
     outcome.violations.extend(stage.members().flat_map(|member| member.deaths().to_vec()));
@@ -154,32 +157,10 @@ async fn heal(scene: &mut Scene<'_>, violations: &mut Vec<String>) {
             violations.push(format!("{} does not come back: {error:#}", member.name()));
         }
     }
+    scene.heals();
 }
 
 fn too_slow(scenario: &Scenario, outcome: &Outcome) -> Option<String> {
     let (limit, (median, _)) = (scenario.median?, outcome.recovery()?);
     (median > limit).then(|| format!("RECOVERY took {median:.1?}, the median, not {limit:?}"))
-}
-
-/// Orders settled a second: what was accepted, less what waits now and did not before. More than nothing.
-async fn rate(scene: &Scene<'_>, during: Duration) -> Result<f64> {
-    let settled = async || -> Result<i64> {
-        let waiting = Sight::waiting(&scene.stage.db).await?;
-        Ok(i64::try_from(scene.crowd.accepted())? - waiting)
-    };
-    let before = settled().await?;
-    sleep(during).await;
-    let rate = f64::from(i32::try_from(settled().await? - before)?) / during.as_secs_f64();
-    ensure!(rate > 0.0, "no order was settled in {during:?}");
-    Ok(rate)
-}
-
-async fn comes_back(scene: &Scene<'_>, before: f64) -> bool {
-    let started = Instant::now();
-    while started.elapsed() < RATE_BACK {
-        if matches!(rate(scene, RATE_LOOK).await, Ok(rate) if rate >= 0.9 * before) {
-            return true;
-        }
-    }
-    false
 }

@@ -14,7 +14,7 @@ use crate::run::Rigour;
 use crate::stage::{Plan, Sight, Stage};
 
 /// Longest wait for a recovery; more is a violation.
-pub const LONGEST_RECOVERY: Duration = Duration::from_mins(1);
+const LONGEST_RECOVERY: Duration = Duration::from_mins(1);
 
 /// A way to break things, tried many times under load.
 #[derive(Clone)]
@@ -35,7 +35,8 @@ pub struct Scenario {
     pub mood: fn() -> Mood,
     /// Orders are begun at so many hundredths of the rate at which they can be; otherwise as the mood has it.
     pub share: Option<u32>,
-    /// How long one fault lasts at most; an order that waits for longer than that and a minute is late.
+    /// How long one fault lasts at most; an order that waits for longer than that and a minute is late,
+    /// whatever it met.
     pub longest_fault: Duration,
     /// What a trial does.
     pub act: Act,
@@ -108,9 +109,34 @@ pub struct Scene<'g> {
 }
 
 impl Scene<'_> {
+    /// Notes that something is broken from here on, and excuses who waits. In a run that notes some faults one
+    /// that it does not note excuses nobody.
+    pub fn breaks(&mut self) {
+        self.expected.troubles.begin();
+    }
+
+    /// Notes that whatever was broken is whole again: a minute from here all that waited has ended.
+    pub fn heals(&mut self) {
+        self.expected.troubles.end();
+    }
+
     /// Lets the load go on for a while that chance chooses.
     pub async fn go_on(&mut self, low_ms: u64, high_ms: u64) {
         sleep(Duration::from_millis(self.dice.between(low_ms, high_ms))).await;
+    }
+
+    /// How long something is waited for that a machine with time to spare does long before: longer where
+    /// slowness is not judged.
+    pub fn patience(&self, usual: Duration) -> Duration {
+        match self.rigour {
+            Rigour::Full => usual,
+            Rigour::Safety => usual * 3,
+        }
+    }
+
+    /// The longest wait for a recovery.
+    pub fn longest_recovery(&self) -> Duration {
+        self.patience(LONGEST_RECOVERY)
     }
 
     /// The orders that would be settled at once if nothing were broken.
@@ -124,18 +150,19 @@ impl Scene<'_> {
         orders: &[OrderId],
         since: Instant,
     ) -> Result<Option<Duration>> {
-        let took = Sight::until_settled(&self.stage.db, orders, since, LONGEST_RECOVERY).await?;
+        let limit = self.longest_recovery();
+        let took = Sight::until_settled(&self.stage.db, orders, since, limit).await?;
         Ok((!orders.is_empty()).then_some(took))
     }
 
     /// Waits for the next order that is settled.
     pub async fn until_next(&self, since: Instant) -> Result<Duration> {
-        Sight::until_next(&self.stage.db, since, LONGEST_RECOVERY).await
+        Sight::until_next(&self.stage.db, since, self.longest_recovery()).await
     }
 
     /// Waits until every message that is in the outbox has left it.
     pub async fn until_sent(&self, since: Instant) -> Result<()> {
-        Sight::until_sent(&self.stage.db, since, LONGEST_RECOVERY).await
+        Sight::until_sent(&self.stage.db, since, self.longest_recovery()).await
     }
 
     /// A place among the workers that are not spared.

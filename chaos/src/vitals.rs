@@ -1,25 +1,56 @@
 //! What each process holds open: files, connections and channels must not grow with the faults, and every
 //! consumer has to be there again.
+//!
+//! The start value is that of a fresh installation that nobody has used yet, the end that of one that everybody
+//! has left. What is kept for a while is gone from both: pools let go of connections after 10 s and their server
+//! after 15, the client of the payment gateway after 15, the clients of the APIs are gone themselves. So a process
+//! that lives since the beginning and one that was just started hold the same, but for one thing: a lane keeps
+//! the socket of its last connection until it is given work again.
 
+mod broker;
+
+use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::Result;
-use tokio::task::block_in_place;
+use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{Member, Sight, Stage};
+use crate::stage::{LANES, Member, Sight, Stage};
+use broker::{Broker, unlimited};
 
-/// Pools keep what a burst needed, up to their size; a leak shows as one more for each fault.
-const SLACK: usize = 20;
+/// Of all processes together: less than one more for each of twenty faults, and more than what a look from
+/// outside, a probe or a timer may leave open for a moment.
+const SLACK: usize = 10;
 /// How long idle connections are kept, and a consumer goes unnoticed that the broker forgot, at most.
 const QUIET: Duration = Duration::from_secs(100);
+/// How long a fresh installation may take until every task of it has connected.
+const ENTERING: Duration = Duration::from_mins(1);
 
-/// A process, by its id, and its open files.
-#[derive(Debug)]
+/// What a process is, and so what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Role {
+    Gateway,
+    Api,
+    Worker,
+}
+
+impl Role {
+    /// Whose stages each have their lanes: carts and checkouts; reserve, settle and cancel.
+    const fn stages(self) -> usize {
+        match self {
+            Self::Gateway => 0,
+            Self::Api => 2,
+            Self::Worker => 3,
+        }
+    }
+}
+
+/// A process and its open files, sockets among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Sign {
+    role: Role,
     name: String,
-    pid: u32,
     files: usize,
 }
 
@@ -32,26 +63,35 @@ pub struct Vitals {
     broker: Broker,
 }
 
-/// What the broker counts.
-#[derive(Debug, Clone, Copy)]
-struct Broker {
-    connections: usize,
-    channels: usize,
-    /// Of this installation.
-    consumers: usize,
-}
-
 impl Vitals {
-    /// Counts now.
-    pub async fn take(stage: &Stage<'_>) -> Result<Self> {
-        let members = stage.apis.iter().chain(&stage.workers).chain([&stage.gateway]);
-        let signs = members.filter_map(sign).collect();
+    /// Counts of an installation that has just started and that nobody uses, as soon as nothing changes.
+    pub async fn of_a_fresh(stage: &Stage<'_>) -> Result<Self> {
+        let started = Instant::now();
+        let mut before = Self::take(stage).await?;
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            let now = Self::take(stage).await?;
+            let same = now.broker == before.broker && now.signs == before.signs;
+            if same && now.broker.consumers > 0 {
+                return Ok(now);
+            }
+            if started.elapsed() > ENTERING {
+                bail!("the installation does not come to rest: {before:?}, then {now:?}");
+            }
+            before = now;
+        }
+    }
+
+    async fn take(stage: &Stage<'_>) -> Result<Self> {
+        let gateway = [(Role::Gateway, &stage.gateway)].into_iter();
+        let apis = stage.apis.iter().map(|api| (Role::Api, api));
+        let workers = stage.workers.iter().map(|worker| (Role::Worker, worker));
+        let signs = gateway.chain(apis).chain(workers).filter_map(sign).collect();
         let connections = usize::try_from(Sight::connections(&stage.db).await?)?;
         Ok(Self { signs, connections, broker: Broker::count(stage)? })
     }
 
-    /// Waits until nothing has grown, of the processes that still run, and answers what has not gone back
-    /// to what it was.
+    /// Waits until no more is open than in the beginning, and answers what has not gone back to that.
     pub async fn compare(&self, stage: &Stage<'_>) -> Vec<String> {
         let started = Instant::now();
         loop {
@@ -70,22 +110,13 @@ impl Vitals {
                 return vec![format!("open files and connections are unknown: {error:#}")];
             }
         };
-        let mut grown = Vec::new();
-        for before in &self.signs {
-            let same = now.signs.iter().find(|sign| sign.pid == before.pid);
-            if let Some(after) = same.filter(|after| after.files > before.files + SLACK) {
-                let (name, was, is) = (&before.name, before.files, after.files);
-                grown.push(format!("LEAK: {name} had {was} open files and has {is}"));
-            }
-        }
+        let mut grown: Vec<String> = leaking(&self.signs, &now.signs).into_iter().collect();
         grown.extend(stage.messages().unwrap_or_else(|error| vec![format!("{error:#}")]));
         grown.extend(unlimited(stage).unwrap_or_else(|error| vec![format!("{error:#}")]));
         let (was, is) = (self.broker, now.broker);
-        let slack = SLACK * stage.apis.len().max(1);
         for (what, was, is, slack) in [
-            ("connections to the database", self.connections, now.connections, slack),
+            ("connections to the database", self.connections, now.connections, SLACK),
             ("connections to the broker", was.connections, is.connections, 0),
-            // Those that publish are opened as they are needed.
             ("channels", was.channels, is.channels, SLACK),
         ] {
             if is > was + slack {
@@ -102,38 +133,63 @@ impl Vitals {
     }
 }
 
-/// Consumers of this installation that the broker may send everything at once: a reconnect that forgot its
-/// prefetch. (A prefetch of 0 is none.)
-fn unlimited(stage: &Stage<'_>) -> Result<Vec<String>> {
-    let consumers = consumers(stage)?;
-    let forgotten = consumers.iter().filter(|line| line.split_whitespace().last() == Some("0"));
-    Ok(forgotten.map(|line| format!("PREFETCH: without a limit: {line}")).collect())
-}
-
-/// The queue and the prefetch of each consumer of this installation.
-fn consumers(stage: &Stage<'_>) -> Result<Vec<String>> {
-    let ask = ["list_consumers", "queue_name", "prefetch_count", "--silent"];
-    let consumers = block_in_place(|| stage.grounds.ask_broker(&ask))?;
-    let ours = consumers.lines().filter(|line| line.starts_with(stage.site.queue_prefix()));
-    Ok(ours.map(str::to_owned).collect())
-}
-
-impl Broker {
-    fn count(stage: &Stage<'_>) -> Result<Self> {
-        let ask = ["list_connections", "channels", "--silent"];
-        let answer = block_in_place(|| stage.grounds.ask_broker(&ask))?;
-        let channels: Vec<usize> =
-            answer.split_whitespace().filter_map(|channels| channels.parse().ok()).collect();
-        Ok(Self {
-            connections: channels.len(),
-            channels: channels.iter().sum(),
-            consumers: consumers(stage)?.len(),
-        })
+/// What is open beyond what a fresh process of the role and all of its lanes hold, if that is too much. The
+/// processes may be others than they were: what one of them misses excuses no other.
+fn leaking(fresh: &[Sign], now: &[Sign]) -> Option<String> {
+    let mut most = HashMap::<Role, usize>::new();
+    for Sign { role, files, .. } in fresh {
+        let most = most.entry(*role).or_default();
+        *most = (*most).max(*files);
     }
+    let mut all = 0;
+    let mut words = Vec::new();
+    for Sign { role, name, files } in now {
+        let usual = most.get(role).copied().unwrap_or(0) + role.stages() * LANES;
+        let over = files.saturating_sub(usual);
+        if over > 0 {
+            words.push(format!("{name} has {files} open files instead of {usual}"));
+        }
+        all += over;
+    }
+    (all > SLACK).then(|| format!("LEAK: {}", words.join(", ")))
 }
 
-fn sign(member: &Member) -> Option<Sign> {
+fn sign((role, member): (Role, &Member)) -> Option<Sign> {
     let pid = member.pid()?;
     let files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
-    Some(Sign { name: member.name().to_owned(), pid, files })
+    Some(Sign { role, name: member.name().to_owned(), files })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signs(files: [usize; 3]) -> Vec<Sign> {
+        let roles = [Role::Gateway, Role::Api, Role::Worker];
+        let named = |(role, files)| Sign { role, name: format!("{role:?}"), files };
+        roles.into_iter().zip(files).map(named).collect()
+    }
+
+    #[test]
+    fn one_more_for_each_of_twenty_faults_is_a_leak_wherever_it_is() {
+        let fresh = signs([12, 30, 40]);
+        let used = [12, 30 + 2 * LANES, 40 + 3 * LANES];
+        assert_eq!(leaking(&fresh, &signs(used)), None);
+        let [gateway, api, worker] = used;
+        assert_eq!(leaking(&fresh, &signs([gateway + 2, api + 4, worker + 4])), None);
+        for leaky in [
+            [gateway + 20, api, worker],
+            [gateway, api + 20, worker],
+            [gateway, api - 2, worker + 20],
+            [gateway + 7, api + 7, worker + 6],
+        ] {
+            let words = leaking(&fresh, &signs(leaky)).unwrap_or_default();
+            assert!(words.contains("open files instead of"), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_no_leak() {
+        assert_eq!(leaking(&signs([12, 30, 40]), &[]), None);
+    }
 }

@@ -1,57 +1,121 @@
-//! Double clicks without a key that were answered with two orders.
+//! Double clicks: together the two calls buy once.
 //!
-//! A click buys what the cart holds when it arrives. The first empties it, so the second may only buy what an
-//! order of the same buyer has put back in between, because it was given up. That is two changes of the cart.
+//! With a key that is so because the key is looked up first. Without one a click buys what the cart holds when it
+//! arrives. The first empties the cart, so the second may only buy what came into it since, which is one change of
+//! the cart more. Three things come into it:
+//!
+//! - the lines of an order of the same buyer that was given up ([`PutBack`]);
+//! - a line that the buyer's call brings late, after the buyer gave it up ([`DoubleClick::loose`]);
+//! - when the click itself comes late, what its buyer orders next.
 
-use std::collections::{BTreeMap, HashMap};
+mod put_back;
 
-use serde::Deserialize;
+use std::collections::HashMap;
 
+use ordermill_common::id::OrderId;
+
+use self::put_back::PutBack;
 use super::store::Row;
+use crate::testimony::{DoubleClick, Told};
 
-const GIVEN_UP: [&str; 2] = ["rejected", "payment_failed"];
+/// When a worker first decided of each order, in milliseconds of Unix time, by that worker's clock.
+pub(super) type Decided = HashMap<OrderId, i64>;
 
-#[derive(Deserialize)]
-struct Line {
-    product_id: String,
-    quantity: u64,
-}
-
-type Lines = BTreeMap<String, u64>;
-
-/// What the buyers' orders have put back into their carts.
-pub(super) struct PutBack<'a> {
-    of_buyers: HashMap<&'a str, Vec<Lines>>,
-}
-
-impl<'a> PutBack<'a> {
-    pub(super) fn by(rows: &'a [Row]) -> Self {
-        let mut of_buyers = HashMap::<_, Vec<_>>::new();
-        for row in rows {
-            if row.status.as_deref().is_some_and(|status| GIVEN_UP.contains(&status)) {
-                of_buyers.entry(row.email.as_str()).or_default().push(lines(row));
+/// Every double click has bought once, or something came into the cart in between; what was accepted for one of
+/// the calls was not refused to the other.
+pub(super) fn check(told: &Told, rows: &[Row], decided: &Decided, violations: &mut Vec<String>) {
+    let put_back = PutBack::by(told, rows);
+    refused(told, rows, &put_back, violations);
+    for (click, mut bought) in told.clicks.iter().zip(bought(told, rows, violations)) {
+        bought.sort_by_key(|row| (version(row), row.order_id));
+        for pair in bought.windows(2) {
+            let [first, second] = pair else { continue };
+            let is_explained = has_changed_twice(first, second)
+                && (put_back.explains(second, click) || may_be_late(second, click, decided));
+            if !is_explained {
+                let (buyer, first, second) = (&click.buyer, first.order_id, second.order_id);
+                let words = format!("a double click of {buyer} bought {first} and {second}");
+                violations.push(format!("DOUBLED: {words}"));
             }
         }
-        Self { of_buyers }
-    }
-
-    /// Whether the later of the two orders holds lines that were put back after the earlier took its own.
-    pub(super) fn explains(&self, one: &Row, other: &Row) -> bool {
-        let (Some(first), Some(second)) = (version(one), version(other)) else { return false };
-        let later = lines(if first < second { other } else { one });
-        let holds = |back: &Lines| {
-            let fits = |(product, pieces)| later.get(product).is_some_and(|all| all >= pieces);
-            !back.is_empty() && back.iter().all(fits)
-        };
-        let put_back = self.of_buyers.get(one.email.as_str());
-        first.abs_diff(second) >= 2 && put_back.is_some_and(|orders| orders.iter().any(holds))
     }
 }
 
-/// What the order was to buy; nothing, if that cannot be read.
-fn lines(row: &Row) -> Lines {
-    let lines: Vec<Line> = serde_json::from_str(&row.lines).unwrap_or_default();
-    lines.into_iter().map(|line| (line.product_id, line.quantity)).collect()
+/// The clicks of which one was accepted and one refused. Nobody knows which came first: the other may have found
+/// the cart empty, if all that this one bought was put back just then.
+fn refused(told: &Told, rows: &[Row], put_back: &PutBack<'_>, violations: &mut Vec<String>) {
+    let stored: HashMap<String, &Row> =
+        rows.iter().map(|row| (row.order_id.to_string(), row)).collect();
+    for click in &told.clicks {
+        let Some(status) = click.refused.first() else { continue };
+        for row in click.named.iter().filter_map(|order| stored.get(order)) {
+            if !put_back.explains(row, click) {
+                let (order, buyer) = (row.order_id, &click.buyer);
+                let words = format!("{order} was accepted for one click of {buyer}");
+                violations.push(format!("{words}, and {status} answered the other"));
+            }
+        }
+    }
+}
+
+/// What each double click without a key has bought: the orders that its answers named, and those that no answer
+/// named and that began after it and before its buyer's next.
+fn bought<'a>(told: &Told, rows: &'a [Row], violations: &mut Vec<String>) -> Vec<Vec<&'a Row>> {
+    let mut named = HashMap::<&str, Vec<usize>>::new();
+    let mut of_buyers = HashMap::<&str, Vec<usize>>::new();
+    for (place, click) in told.clicks.iter().enumerate().filter(|(_, click)| !click.is_keyed) {
+        of_buyers.entry(&click.buyer).or_default().push(place);
+        for order in &click.named {
+            named.entry(order).or_default().push(place);
+        }
+    }
+    let mut bought = vec![Vec::new(); told.clicks.len()];
+    let mut kept = HashMap::<&str, usize>::new();
+    for row in rows {
+        let is_keyless = !row.idempotency_key.starts_with("h:");
+        let clicks = of_buyers.get(row.email.as_str()).map_or(&[][..], Vec::as_slice);
+        *kept.entry(&row.email).or_default() += usize::from(is_keyless);
+        if let Some(places) = named.get(row.order_id.to_string().as_str()) {
+            for place in places {
+                bought[*place].push(row);
+            }
+        } else if is_keyless {
+            let begun = |place: &usize| told.clicks[*place].began.ms <= minted(row.order_id);
+            let last = clicks.partition_point(begun).saturating_sub(1);
+            if let Some(place) = clicks.get(last) {
+                bought[*place].push(row);
+            }
+        }
+    }
+    for (buyer, orders) in kept {
+        // Each of the two calls buys once at most.
+        let clicked = 2 * of_buyers.get(buyer).map_or(0, Vec::len);
+        if orders > clicked {
+            violations
+                .push(format!("DOUBLED: {buyer} clicked {clicked} times and has {orders} orders"));
+        }
+    }
+    bought
+}
+
+/// Whether the cart has changed by more than its being emptied by the first; an order with a key does not say.
+fn has_changed_twice(first: &Row, second: &Row) -> bool {
+    let versions = version(first).zip(version(second));
+    versions.is_none_or(|(first, second)| first.abs_diff(second) >= 2)
+}
+
+/// Whether the order may have been bought out of what its buyer put into the cart after the clicks.
+fn may_be_late(order: &Row, click: &DoubleClick, decided: &Decided) -> bool {
+    let Some(next) = click.filled_again else { return false };
+    // A worker decides after the commit; one that does so before the call has a wrong clock.
+    let is_before = |at: &i64| (minted(order.order_id)..next.ms).contains(at);
+    let is_settled = decided.get(&order.order_id).is_some_and(is_before);
+    !is_settled && !click.named.contains(&order.order_id.to_string())
+}
+
+/// When the call was made that the order was accepted for, in milliseconds of Unix time.
+fn minted(order: OrderId) -> i64 {
+    i64::try_from(order.uuid().as_u128() >> 80).expect("48 bits of a UUIDv7 are its time")
 }
 
 /// The version of the cart that was bought without a key.
@@ -60,55 +124,4 @@ fn version(row: &Row) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use ordermill_common::id::OrderId;
-
-    use super::*;
-
-    fn row(key: &str, status: &str, lines: &[(&str, u64)]) -> Row {
-        let line = |(product_id, quantity): &(&str, u64)| serde_json::json!({"product_id": product_id, "quantity": quantity});
-        Row {
-            order_id: OrderId::mint(),
-            email: "buyer@chaos.example".to_owned(),
-            idempotency_key: key.to_owned(),
-            lines: lines.iter().map(line).collect::<serde_json::Value>().to_string(),
-            status: Some(status.to_owned()),
-            reason: None,
-            payment_id: None,
-        }
-    }
-
-    /// Whether the pair, the last two of the rows, is explained.
-    fn explained(rows: &[Row]) -> bool {
-        let [.., one, other] = rows else { panic!("a pair") };
-        let put_back = PutBack::by(rows);
-        assert_eq!(put_back.explains(one, other), put_back.explains(other, one));
-        put_back.explains(one, other)
-    }
-
-    #[test]
-    fn a_second_click_may_buy_what_was_put_back_since_the_first() {
-        let earlier = || row("h:key", "payment_failed", &[("mug", 1)]);
-        let first = || row("c:7", "paid", &[("mug", 2), ("cup", 1)]);
-        assert!(explained(&[earlier(), first(), row("c:9", "paid", &[("mug", 1)])]));
-        assert!(explained(&[
-            row("c:7", "rejected", &[("mug", 1)]),
-            row("c:9", "paid", &[("mug", 1)])
-        ]));
-    }
-
-    #[test]
-    fn two_orders_of_the_same_lines_are_a_double() {
-        let first = || row("c:7", "paid", &[("mug", 1)]);
-        assert!(!explained(&[first(), row("c:9", "paid", &[("mug", 1)])]));
-        // The cart was not emptied in between, or something else was put back.
-        let earlier = |lines| row("h:key", "rejected", lines);
-        assert!(!explained(&[earlier(&[("mug", 1)]), first(), row("c:8", "paid", &[("mug", 1)])]));
-        assert!(!explained(&[earlier(&[("cup", 1)]), first(), row("c:9", "paid", &[("mug", 1)])]));
-        assert!(!explained(&[earlier(&[("mug", 2)]), first(), row("c:9", "paid", &[("mug", 1)])]));
-        assert!(!explained(&[earlier(&[]), first(), row("c:9", "paid", &[("mug", 1)])]));
-        let mut strangers = earlier(&[("mug", 1)]);
-        strangers.email = "stranger@chaos.example".to_owned();
-        assert!(!explained(&[strangers, first(), row("c:9", "paid", &[("mug", 1)])]));
-    }
-}
+mod tests;

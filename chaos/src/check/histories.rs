@@ -9,7 +9,7 @@ use super::store::{self, Step};
 use crate::crowd::Crowd;
 use crate::testimony::{Seen, Told};
 
-/// The moves as the design has them, written down a second time: a mistake in the product's own table shows.
+/// The moves, written down a second time: a mistake in the product's own table shows.
 const MOVES: [(&str, &[&str]); 5] = [
     ("accepted", &["reserved", "rejected", "cancelled"]),
     ("reserved", &["paid", "payment_failed", "cancelled"]),

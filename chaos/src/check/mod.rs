@@ -4,9 +4,12 @@
 mod books;
 mod claims;
 mod clicks;
+mod ends;
 mod histories;
+mod late;
 mod money;
 mod store;
+mod trouble;
 
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -19,7 +22,9 @@ use crate::crowd::Crowd;
 use crate::run::Rigour;
 use crate::stage::{Sight, Stage};
 
-/// How long after the end of the last fault everything has to have ended.
+pub use trouble::Troubles;
+
+/// How long after the end of its trouble everything has to have ended.
 const REST: Duration = Duration::from_mins(1);
 /// The same where slowness is not judged: what has not ended by then is stuck.
 const PATIENT_REST: Duration = Duration::from_mins(3);
@@ -35,6 +40,10 @@ pub struct Expected {
     pub errors: Vec<&'static str>,
     /// How long a fault lasts at most; what an order waits for beyond that is the installation's.
     pub longest_fault: Duration,
+    /// When something was broken. Where nothing is noted, every order may have met the longest fault.
+    pub troubles: Troubles,
+    /// How wrong the clock of a worker may be.
+    pub skew: Duration,
 }
 
 /// Waits for the end of everything and answers what is wrong.
@@ -71,6 +80,7 @@ async fn compare(
 ) -> Result<()> {
     let rows = store::rows(&stage.db).await?;
     claims::check(crowd, &rows, violations).await?;
+    claims::taken_back(&stage.db, crowd, violations).await?;
     histories::check(&stage.db, crowd, violations).await?;
     money::check(&stage.site.ledger(), &rows, violations)?;
     books::letters(&rows, &store::letters(&stage.db).await?, expected, violations);
@@ -82,11 +92,8 @@ async fn compare(
     if !store::refuses_less_than_nothing(&stage.db).await? {
         violations.push("the database lets the stock fall below zero".to_owned());
     }
-    let limit = expected.longest_fault + REST;
-    let is_late = |took: Duration| rigour == Rigour::Full && took > limit;
-    if let Some((order, took)) = store::slowest(&stage.db).await?.filter(|(_, took)| is_late(*took))
-    {
-        violations.push(format!("LATE: {order} ended {took:?} after it was accepted"));
+    if rigour == Rigour::Full {
+        late::check(&stage.db, expected, violations).await?;
     }
     let verdict = block_in_place(|| stage.site.verify())?;
     if !verdict.is_clean {

@@ -1,8 +1,12 @@
 //! A buyer: fills the cart, checks out in one of the ways that people and clients do, changes their mind
 //! now and then, and looks at what becomes of it.
 
+mod checkout;
+mod kept;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use ordermill_bench::http::Request;
@@ -10,26 +14,46 @@ use serde_json::json;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use self::kept::Kept;
 use super::Mood;
-use super::caller::{Caller, Reply};
+use super::caller::Caller;
 use super::pace::Pace;
-use crate::testimony::Purchase;
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(80);
+/// How long a call that was given up may still be carried out: longer than any process stands still.
+const LATEST: Duration = Duration::from_mins(2);
 
 /// Somebody with an account and a habit.
 #[derive(Debug)]
 pub(super) struct Buyer {
-    pub(super) caller: Caller,
-    pub(super) email: String,
-    pub(super) mood: Arc<Mood>,
-    pub(super) pace: Arc<Pace>,
-    pub(super) products: Arc<[String]>,
-    pub(super) orders: u64,
+    caller: Caller,
+    email: String,
+    mood: Arc<Mood>,
+    pace: Arc<Pace>,
+    products: Arc<[String]>,
+    orders: u64,
+    kept: Kept,
+    /// The place of the last double click, until the cart is filled again.
+    clicked: Option<usize>,
+    /// What calls that were given up may still put into the cart, and since when.
+    loose: Vec<(Instant, String)>,
 }
 
 impl Buyer {
-    /// Buys until `closing`; an order that was begun is brought to its answer.
+    /// Has an account and is logged in; nothing is bought yet.
+    pub(super) fn new(
+        caller: Caller,
+        email: String,
+        mood: Arc<Mood>,
+        pace: Arc<Pace>,
+        products: Arc<[String]>,
+    ) -> Self {
+        let (orders, kept, clicked, loose) = (0, Kept::default(), None, Vec::new());
+        Self { caller, email, mood, pace, products, orders, kept, clicked, loose }
+    }
+
+    /// Buys until `closing`; an order that was begun is brought to its answer. Then some keys of the whole
+    /// time are used once more.
     pub(super) async fn shop(mut self, closing: CancellationToken) -> Result<()> {
         while !closing.is_cancelled() {
             self.pace.turn().await;
@@ -38,7 +62,7 @@ impl Buyer {
             let thinking = sleep(Duration::from_millis(pause));
             let _ = closing.run_until_cancelled(thinking).await;
         }
-        Ok(())
+        self.use_keys_again().await
     }
 
     async fn buy(&mut self, closing: &CancellationToken) -> Result<()> {
@@ -63,6 +87,9 @@ impl Buyer {
 
     /// Puts one to three products into the cart; `false` when none is to be had.
     async fn fill(&mut self) -> Result<bool> {
+        if let Some(click) = self.clicked.take() {
+            self.caller.testimony().filled_again(click);
+        }
         let lines = self.caller.dice().between(1, 3);
         let mut filled = false;
         for _ in 0..lines {
@@ -71,84 +98,19 @@ impl Buyer {
             let quantity = self.caller.dice().between(1, 2);
             let body = format!("{{\"quantity\":{quantity}}}");
             let request = Request::json("PUT", &path, &body);
-            filled |= self.caller.ask("set line", &product, &request).await?.is_ok();
+            let reply = self.caller.ask("set line", &product, &request).await?;
+            filled |= reply.is_ok();
+            if reply.lags {
+                self.loose.push((Instant::now(), product));
+            }
         }
         Ok(filled)
     }
 
-    /// Checks out with a key, which is sent until the answer is known; then perhaps again, and perhaps
-    /// with another body.
-    async fn check_out(&mut self, body: &str) -> Result<Vec<String>> {
-        let key = format!("{}-{}", self.email, self.orders);
-        let request = Request::json("POST", "/v1/checkout", body).keyed(&key);
-        let place = self.purchase(Some(key.clone()));
-        let mut is_sure = true;
-        if self.caller.dice().percent(self.mood.doubles) {
-            for reply in self.caller.twice("checkout twice", &key, &request).await {
-                is_sure &= reply.is_some();
-                self.note(place, reply.as_ref());
-            }
-        }
-        let reply = self.caller.ask("checkout", &key, &request).await?;
-        let Some(order) = self.note(place, Some(&reply)) else {
-            self.caller.testimony().refused(place, reply.status, is_sure && reply.is_sure);
-            return Ok(Vec::new());
-        };
-        if self.caller.dice().percent(self.mood.doubles) {
-            let again = self.caller.ask("checkout again", &key, &request).await?;
-            if self.note(place, Some(&again)).is_none() {
-                self.caller.testimony().refused(place, again.status, false);
-            }
-        }
-        if self.caller.dice().percent(self.mood.doubles) {
-            self.reuse(&key, body).await?;
-        }
-        Ok(vec![order])
-    }
-
-    /// The key with another body.
-    async fn reuse(&mut self, key: &str, body: &str) -> Result<()> {
-        let other = format!("{body} ");
-        let request = Request::json("POST", "/v1/checkout", &other).keyed(key);
-        let reply = self.caller.ask("reuse key", key, &request).await?;
-        if reply.status != 422 || reply.text("code") != "idempotency_key_reused" {
-            let words =
-                format!("{key} with another body was answered {} {}", reply.status, reply.body);
-            self.caller.testimony().violation(words);
-        }
-        Ok(())
-    }
-
-    /// Clicks twice. Each answer names an order: one, or two if something was put back into the cart between
-    /// the clicks.
-    async fn check_out_without_key(&mut self, body: &str) -> Vec<String> {
-        let request = Request::json("POST", "/v1/checkout", body);
-        let email = self.email.clone();
-        let mut orders = Vec::new();
-        for reply in self.caller.twice("checkout without key", &email, &request).await {
-            let place = self.purchase(None);
-            if let Some(order) = self.note(place, reply.as_ref())
-                && !orders.contains(&order)
-            {
-                orders.push(order);
-            }
-        }
-        if let [one, other] = orders.as_slice() {
-            self.caller.testimony().two_orders([one.clone(), other.clone()]);
-        }
-        orders
-    }
-
-    fn purchase(&self, key: Option<String>) -> usize {
-        self.caller.testimony().purchase(Purchase::new(&self.email, key))
-    }
-
-    /// Takes an accepted order's id down.
-    fn note(&self, place: usize, reply: Option<&Reply>) -> Option<String> {
-        let reply = reply.filter(|reply| reply.status == 202)?;
-        let order = reply.text("id").to_owned();
-        self.caller.testimony().answered(place, &order, &reply.body);
-        Some(order)
+    /// What may come into the cart at any time, though nobody puts it there any more.
+    fn loose(&mut self) -> BTreeSet<String> {
+        self.loose.retain(|(since, _)| since.elapsed() < LATEST);
+        self.loose.iter().map(|(_, product)| product.clone()).collect()
     }
 
     /// Asks to cancel at any moment of the order's first second.

@@ -9,6 +9,7 @@ use ordermill_bench::client::Client;
 use ordermill_bench::http::{Address, Answer, Request};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::error::Elapsed;
 use tokio::time::sleep;
 
 use crate::dice::Dice;
@@ -28,6 +29,15 @@ pub struct Reply {
     pub body: Value,
     /// No call before this one ended unknown.
     pub is_sure: bool,
+    /// A call before this one was given up without an answer: it may still be carried out, at any time.
+    pub lags: bool,
+}
+
+/// Nobody knows how a call ended.
+#[derive(Debug, Clone, Copy)]
+struct Unknown {
+    /// Whoever has it may still be at it.
+    lags: bool,
 }
 
 impl Reply {
@@ -124,10 +134,12 @@ impl Caller {
 
     async fn insist(&mut self, what: &str, subject: &str, request: &Request<'_>) -> Result<Reply> {
         let started = Instant::now();
-        let (mut pause, mut is_sure) = (FIRST_PAUSE, true);
+        let (mut pause, mut is_sure, mut lags) = (FIRST_PAUSE, true, false);
         loop {
-            if let Some(reply) = self.once(what, subject, request).await {
-                return Ok(Reply { is_sure, ..reply });
+            let place = self.dice.below(self.apis.len());
+            match self.at(place, what, subject, request).await {
+                Ok(reply) => return Ok(Reply { is_sure, lags, ..reply }),
+                Err(unknown) => lags |= unknown.lags,
             }
             is_sure = false;
             if started.elapsed() > LONGEST {
@@ -146,7 +158,7 @@ impl Caller {
         request: &Request<'_>,
     ) -> Option<Reply> {
         let place = self.dice.below(self.apis.len());
-        self.at(place, what, subject, request).await
+        self.at(place, what, subject, request).await.ok()
     }
 
     /// Calls twice at the same time, at APIs that chance chooses: a double click.
@@ -167,11 +179,11 @@ impl Caller {
     ) -> [Option<Reply>; 2] {
         let [one, other] = [(); 2].map(|()| self.dice.below(self.apis.len()));
         let [(what, request), (other_what, other_request)] = calls;
-        let both = tokio::join!(
+        let (one, other) = tokio::join!(
             self.at(one, what, subject, request),
             self.at(other, other_what, subject, other_request)
         );
-        both.into()
+        [one.ok(), other.ok()]
     }
 
     async fn at(
@@ -180,7 +192,7 @@ impl Caller {
         what: &str,
         subject: &str,
         request: &Request<'_>,
-    ) -> Option<Reply> {
+    ) -> Result<Reply, Unknown> {
         let began = Instant::now();
         let answer = self.apis[place].once(&request.by(&self.token)).await;
         let (ending, words) = match &answer {
@@ -190,7 +202,11 @@ impl Caller {
         let who = &self.name;
         let call = Call { who, what, subject, ending, answer: &words };
         self.testimony.log(began, call);
-        answer.ok().as_ref().filter(|_| ending != Ending::Unknown).map(reply)
+        match answer {
+            Ok(answer) if ending != Ending::Unknown => Ok(reply(&answer)),
+            Ok(_) => Err(Unknown { lags: false }),
+            Err(error) => Err(Unknown { lags: error.is::<Elapsed>() }),
+        }
     }
 }
 
@@ -198,12 +214,12 @@ fn ending(status: u16) -> Ending {
     match status {
         0..400 => Ending::Ok,
         // Some of these mean that nothing was done; a client need not rely on it.
-        429 | 500.. => Ending::Unknown,
+        408 | 429 | 500.. => Ending::Unknown,
         _ => Ending::Refused,
     }
 }
 
 fn reply(answer: &Answer) -> Reply {
     let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-    Reply { status: answer.status, body, is_sure: true }
+    Reply { status: answer.status, body, is_sure: true, lags: false }
 }

@@ -129,7 +129,7 @@ impl Crowd {
             caller.enter(&email, PASSWORD, true).await?;
             let (mood, pace) = (Arc::clone(&mood), Arc::clone(&pace));
             let products = Arc::clone(&products);
-            let buyer = Buyer { caller, email, mood, pace, products, orders: 0 };
+            let buyer = Buyer::new(caller, email, mood, pace, products);
             tasks.spawn(buyer.shop(closing.clone()));
         }
         let mut working = call("clerk at work");
@@ -158,7 +158,8 @@ impl Crowd {
         self.pace.close(false);
     }
 
-    /// Lets the buyers finish what they began; fails when one of them never got an answer.
+    /// Lets the buyers finish what they began and use some of their keys once more; fails when one of them
+    /// never got an answer.
     pub async fn leave(&mut self) -> Result<()> {
         self.closing.cancel();
         while let Some(ended) = self.tasks.join_next().await {

@@ -41,6 +41,7 @@ pub(super) fn all() -> Vec<Scenario> {
 
 fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
+        scene.breaks();
         for worker in &mut scene.stage.workers {
             worker.kill();
         }
@@ -54,6 +55,7 @@ fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
         block_in_place(|| {
             scene.stage.workers.iter_mut().try_for_each(|worker| worker.start_with(&[]))
         })?;
+        scene.heals();
         let took = Sight::until_rest(&scene.stage.db, WORKED_OFF_WITHIN).await?;
         let (woken, most): (i64, i64) = sqlx::query_as(
             "select cast(sum(wakes) as signed), cast(max(wakes) as signed) from checkouts",

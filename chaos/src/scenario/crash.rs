@@ -35,8 +35,8 @@ pub(super) fn all() -> Vec<Scenario> {
         .recovers_within(2),
         Scenario::new(
             "panic-points",
-            "One task of a process panics at a crash point, all points in turn, and the process lives on; what it \
-             held may wait until it wakes by itself.",
+            "One task of a process panics at a crash point, all points in turn, and the process lives on and works; \
+             what the task held may wait until it wakes by itself.",
             (points * PANICS_A_POINT, points),
             panic,
         ),
@@ -68,9 +68,11 @@ fn panic<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial
         let panicked = Instant::now();
         let open = scene.prompt_orders().await?;
         let trial = recovered(scene, point, &open, panicked, &places).await?;
-        for place in &places {
-            block_in_place(|| member(scene, *place).start())?;
-        }
+        // What comes afterwards waits for nothing that the panicked task would have done.
+        scene.go_on(700, 1_000).await;
+        let (later, asked) = (scene.prompt_orders().await?, Instant::now());
+        let took = scene.until_settled(&later, asked).await.with_context(|| point.to_owned())?;
+        ensure!(took.is_none_or(|took| took < LONGEST), "{point}: later orders waited {took:?}");
         Ok(trial)
     })
 }

@@ -13,7 +13,8 @@ use crate::stage::Plan;
 
 /// How long a call waits for its answer where the gateway is late, and how late it is.
 const PATIENCE_MS: u32 = 1_000;
-const LATE: &str = "{\"delay_ms\":1500}";
+pub(super) const LATE: &str = "{\"delay_ms\":1500}";
+const DOWN: &str = "{\"unavailable\":true}";
 const BAD: Duration = Duration::from_secs(4);
 
 pub(super) fn all() -> Vec<Scenario> {
@@ -40,34 +41,42 @@ pub(super) fn all() -> Vec<Scenario> {
 }
 
 fn late<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
-    Box::pin(async move {
-        let before = timeouts(scene).await?;
-        let trial = misbehave(scene, LATE).await?;
-        let faults = timeouts(scene).await? - before;
-        ensure!(faults > 0, "no call timed out");
-        Ok(Trial { faults, ..trial })
-    })
-}
-
-/// Calls so far that nobody waited for to the end.
-async fn timeouts(scene: &Scene<'_>) -> Result<u32> {
-    let count = "select cast(count(*) as signed) from payment_attempts where outcome = 'timed_out'";
-    let count: i64 = sqlx::query_scalar(count).fetch_one(scene.stage.db.pool()).await?;
-    Ok(u32::try_from(count)?)
+    Box::pin(misbehave(scene, LATE, "timed_out"))
 }
 
 fn down<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
-    Box::pin(misbehave(scene, "{\"unavailable\":true}"))
+    Box::pin(misbehave(scene, DOWN, "unavailable"))
 }
 
-async fn misbehave(scene: &mut Scene<'_>, how: &str) -> Result<Trial> {
+/// Calls so far that ended so because the gateway misbehaved: some tokens ask for it at any time.
+async fn calls(scene: &Scene<'_>, outcome: &str) -> Result<u32> {
+    let count: i64 = sqlx::query_scalar(
+        "select cast(count(*) as signed) \
+         from payment_attempts a \
+         join payments p on p.id = a.payment_id \
+         where a.outcome = ? and p.method not like 'tok_timeout%' and p.method not like 'tok_fail%'",
+    )
+    .bind(outcome)
+    .fetch_one(scene.stage.db.pool())
+    .await?;
+    Ok(u32::try_from(count)?)
+}
+
+/// For a while; counts the calls that this ended.
+async fn misbehave(scene: &mut Scene<'_>, how: &str, outcome: &str) -> Result<Trial> {
     scene.go_on(300, 1_000).await;
+    let before = calls(scene, outcome).await?;
+    scene.breaks();
     behave(scene, how).await?;
     sleep(BAD).await;
     behave(scene, "{}").await?;
+    scene.heals();
     let healed = Instant::now();
     let open = scene.prompt_orders().await?;
-    Ok(Trial::recovered(scene.until_settled(&open, healed).await?))
+    let took = scene.until_settled(&open, healed).await?;
+    let faults = calls(scene, outcome).await? - before;
+    ensure!(faults > 0, "no call was {outcome}");
+    Ok(Trial { faults, recovery: took })
 }
 
 /// Tells the gateway how to behave from now on; `{}` is well.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::crowd::Mood;
 use crate::run::Rigour;
-use crate::scene::{LONGEST_RECOVERY, Scenario, Scene, Trial};
+use crate::scene::{Scenario, Scene, Trial};
 use crate::stage::{Sight, address_of};
 
 /// After the broker's port has opened.
@@ -78,11 +78,13 @@ fn worker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> 
         scene.go_on(100, 1_200).await;
         let place = scene.some_worker();
         let owner = scene.stage.workers[place].owner().context("a worker without a name")?;
+        scene.breaks();
         scene.stage.workers[place].kill();
         let killed = Instant::now();
         let held = Sight::held_by(&scene.stage.db, owner).await?;
         let open = [scene.prompt_orders().await?, held.clone()].concat();
         block_in_place(|| scene.stage.workers[place].start_with(&[]))?;
+        scene.heals();
         let took = scene.until_settled(&open, killed).await?;
         block_in_place(|| scene.stage.workers[place].wait())?;
         Ok(Trial::recovered(took.filter(|_| !held.is_empty())))
@@ -93,10 +95,12 @@ fn api<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         scene.go_on(100, 1_200).await;
         let place = scene.some_api();
+        scene.breaks();
         scene.stage.apis[place].kill();
         let killed = Instant::now();
         let open = scene.prompt_orders().await?;
         block_in_place(|| scene.stage.apis[place].start())?;
+        scene.heals();
         Ok(Trial::recovered(scene.until_settled(&open, killed).await?))
     })
 }
@@ -104,19 +108,23 @@ fn api<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
 fn gateway<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         scene.go_on(100, 1_200).await;
+        scene.breaks();
         scene.stage.gateway.kill();
         scene.go_on(10, 800).await;
         block_in_place(|| scene.stage.gateway.start())?;
+        scene.heals();
         Ok(Trial::recovered(scene.until_next(Instant::now()).await?))
     })
 }
 
 fn killed_database<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
-    Box::pin(database(scene, Grounds::kill_database))
+    Box::pin(database(scene, Grounds::kill_database, true))
 }
 
 fn stopped_database<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
-    Box::pin(database(scene, Grounds::stop_database))
+    // There is no command that stops a given one in order.
+    let is_killed = scene.stage.grounds.are_given();
+    Box::pin(database(scene, Grounds::stop_database, is_killed))
 }
 
 fn killed_broker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
@@ -127,12 +135,19 @@ fn stopped_broker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<
     Box::pin(broker(scene, Grounds::stop_broker))
 }
 
-async fn database(scene: &mut Scene<'_>, end: fn(&mut Grounds) -> Result<()>) -> Result<Trial> {
-    let shows_unflushed = Sight::shows_unflushed(&scene.stage.db).await?;
+async fn database(
+    scene: &mut Scene<'_>,
+    end: fn(&mut Grounds) -> Result<()>,
+    is_killed: bool,
+) -> Result<Trial> {
+    // One that ends in order takes nothing back.
+    let takes_back = is_killed && Sight::shows_unflushed(&scene.stage.db).await?;
     scene.go_on(500, 2_000).await;
+    scene.breaks();
+    let death = takes_back.then(|| scene.crowd.testimony.database_dies());
     block_in_place(|| end(scene.stage.grounds))?;
-    if shows_unflushed {
-        scene.crowd.testimony.database_died();
+    if let Some(death) = death {
+        scene.crowd.testimony.database_died(death);
     }
     scene.go_on(10, 500).await;
     let address = address_of(&scene.stage.grounds.database_url())?;
@@ -142,6 +157,7 @@ async fn database(scene: &mut Scene<'_>, end: fn(&mut Grounds) -> Result<()>) ->
 
 async fn broker(scene: &mut Scene<'_>, end: fn(&mut Grounds) -> Result<()>) -> Result<Trial> {
     scene.go_on(500, 2_000).await;
+    scene.breaks();
     block_in_place(|| end(scene.stage.grounds))?;
     scene.go_on(10, 500).await;
     let waiting = scene.prompt_orders().await?;
@@ -161,15 +177,16 @@ async fn opened_again(
     address: SocketAddr,
     restart: fn(&mut Grounds) -> Result<()>,
 ) -> Result<(Instant, Duration)> {
-    let db = scene.stage.db.clone();
+    let (db, limit) = (scene.stage.db.clone(), scene.longest_recovery());
     let mut watching = JoinSet::new();
     watching.spawn(async move {
         while TcpStream::connect(address).await.is_err() {
             sleep(Duration::from_millis(5)).await;
         }
         let opened = Instant::now();
-        Ok((opened, Sight::until_next(&db, opened, LONGEST_RECOVERY).await?))
+        Ok((opened, Sight::until_next(&db, opened, limit).await?))
     });
     block_in_place(|| restart(scene.stage.grounds))?;
+    scene.heals();
     watching.join_next().await.context("it was just spawned")??
 }

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
+use super::aim::Aim;
 use crate::proxy::{Direction, Proxy, Tally};
 use crate::scene::{Scenario, Scene, Trial};
 use crate::stage::Plan;
@@ -15,7 +16,6 @@ const SHORT_HOLE: Duration = Duration::from_secs(12);
 const LONG_HOLE: Duration = Duration::from_secs(90);
 const SLOW: Duration = Duration::from_secs(3);
 const TAKES_EFFECT_WITHIN: Duration = Duration::from_secs(30);
-const DIRECTIONS: [Direction; 3] = [Direction::ToServer, Direction::ToClient, Direction::Both];
 
 pub(super) fn all() -> Vec<Scenario> {
     let plan = || Plan { links: true, ..Plan::default() };
@@ -53,7 +53,7 @@ pub(super) fn all() -> Vec<Scenario> {
         .lasting(12),
         Scenario::new(
             "black-hole-90",
-            "The same for 90 s, an API and a worker, each server and each direction in turn.",
+            "The same for 90 s: an API and a worker, each server and each direction, all in twelve trials.",
             (12, 0),
             long_hole,
         )
@@ -62,109 +62,109 @@ pub(super) fn all() -> Vec<Scenario> {
     all.into_iter().map(|scenario| Scenario { plan, ..scenario }).collect()
 }
 
-/// Some process's way to some server.
-fn some_link<'a>(scene: &'a mut Scene<'_>) -> &'a Proxy {
-    let place = scene.dice.below(scene.stage.links.len());
-    let to_database = scene.dice.percent(50);
-    let links = &scene.stage.links[place];
-    if to_database { &links.database } else { &links.broker }
-}
-
 /// Waits until the fault was met, as the count of the tally says that belongs to it.
-async fn takes_effect(proxy: &Proxy, before: Tally, count: fn(&Tally) -> u64) -> Result<()> {
+async fn takes_effect(
+    proxy: &Proxy,
+    before: Tally,
+    limit: Duration,
+    count: fn(&Tally) -> u64,
+) -> Result<()> {
     let since = Instant::now();
     while count(&proxy.tally()) == count(&before) {
-        ensure!(since.elapsed() < TAKES_EFFECT_WITHIN, "nothing met the fault");
+        ensure!(since.elapsed() < limit, "nothing met the fault");
         sleep(Duration::from_millis(5)).await;
     }
     Ok(())
 }
 
-fn cut<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+fn cut<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         scene.go_on(100, 800).await;
-        let proxy = some_link(scene);
+        let limit = scene.patience(TAKES_EFFECT_WITHIN);
+        scene.breaks();
+        let proxy = Aim::of(trial).proxy(scene);
         let before = proxy.tally();
         proxy.cut_now();
-        takes_effect(proxy, before, |tally| tally.cut).await?;
+        takes_effect(proxy, before, limit, |tally| tally.cut).await?;
         settled_again(scene).await
     })
 }
 
-fn truncate<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+fn truncate<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         scene.go_on(100, 800).await;
-        let direction = *scene.dice.pick(&[Direction::ToServer, Direction::ToClient]);
-        let after = scene.dice.between(0, 600);
-        let proxy = some_link(scene);
+        let aim = Aim::of(trial);
+        let direction = match aim.direction {
+            Direction::Both => *scene.dice.pick(&[Direction::ToServer, Direction::ToClient]),
+            one => one,
+        };
+        // After nothing it would be a cut.
+        let after = scene.dice.between(1, 600);
+        let limit = scene.patience(TAKES_EFFECT_WITHIN);
+        scene.breaks();
+        let proxy = aim.proxy(scene);
         let before = proxy.tally();
         proxy.truncate(direction, after);
-        takes_effect(proxy, before, |tally| tally.truncated).await?;
+        takes_effect(proxy, before, limit, |tally| tally.truncated).await?;
         proxy.heal();
         settled_again(scene).await
     })
 }
 
-fn lost_commit<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+fn lost_commit<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         scene.go_on(50, 400).await;
-        let place = scene.dice.below(scene.stage.links.len());
-        let proxy = &scene.stage.links[place].database;
+        let limit = scene.patience(TAKES_EFFECT_WITHIN);
+        scene.breaks();
+        let proxy = Aim::of(trial).to_database().proxy(scene);
         let before = proxy.tally();
         proxy.drop_answer_to(b"COMMIT", 1);
-        takes_effect(proxy, before, |tally| tally.answers_lost).await?;
+        takes_effect(proxy, before, limit, |tally| tally.answers_lost).await?;
         proxy.heal();
         settled_again(scene).await
     })
 }
 
-fn slow<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+fn slow<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
-        let proxy = some_link(scene);
+        let limit = scene.patience(TAKES_EFFECT_WITHIN);
+        scene.breaks();
+        let proxy = Aim::of(trial).proxy(scene);
         let before = proxy.tally();
         proxy.delay(Duration::from_millis(200));
         sleep(SLOW).await;
-        takes_effect(proxy, before, |tally| tally.delayed).await?;
+        takes_effect(proxy, before, limit, |tally| tally.delayed).await?;
         proxy.heal();
         settled_again(scene).await
     })
 }
 
-fn short_hole<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
-    Box::pin(async move {
-        scene.go_on(100, 800).await;
-        let direction = *scene.dice.pick(&DIRECTIONS);
-        let proxy = some_link(scene);
-        hole(proxy, direction, SHORT_HOLE).await?;
-        settled_again(scene).await
-    })
+fn short_hole<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
+    Box::pin(hole(scene, trial, SHORT_HOLE))
 }
 
 fn long_hole<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
-    Box::pin(async move {
-        scene.go_on(100, 800).await;
-        let turn = usize::try_from(trial - 1)?;
-        let direction = DIRECTIONS[turn % 3];
-        // The APIs' links come first.
-        let place = if turn / 3 % 2 == 0 { 0 } else { scene.stage.apis.len() };
-        let links = &scene.stage.links[place];
-        let proxy = if turn / 6 % 2 == 0 { &links.database } else { &links.broker };
-        hole(proxy, direction, LONG_HOLE).await?;
-        settled_again(scene).await
-    })
+    Box::pin(hole(scene, trial, LONG_HOLE))
 }
 
 /// Nobody hears from the connections that are held; they are found dead by their heartbeats and limits.
-async fn hole(proxy: &Proxy, direction: Direction, length: Duration) -> Result<()> {
+async fn hole(scene: &mut Scene<'_>, trial: u32, length: Duration) -> Result<Trial> {
+    scene.go_on(100, 800).await;
+    let limit = scene.patience(TAKES_EFFECT_WITHIN);
+    let aim = Aim::of(trial);
+    scene.breaks();
+    let proxy = aim.proxy(scene);
     let before = proxy.tally();
-    proxy.drop_silently(direction);
+    proxy.drop_silently(aim.direction);
     sleep(length).await;
-    takes_effect(proxy, before, |tally| tally.swallowed).await?;
+    takes_effect(proxy, before, limit, |tally| tally.swallowed).await?;
     proxy.heal();
-    Ok(())
+    settled_again(scene).await
 }
 
+/// After the network was healed.
 async fn settled_again(scene: &mut Scene<'_>) -> Result<Trial> {
+    scene.heals();
     let healed = Instant::now();
     let open = scene.prompt_orders().await?;
     Ok(Trial::recovered(scene.until_settled(&open, healed).await?))

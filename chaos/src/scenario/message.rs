@@ -17,14 +17,16 @@ pub(super) fn all() -> Vec<Scenario> {
                     ended long ago.",
             (200, 5),
             duplicates,
-        ),
+        )
+        .lasting(0),
         Scenario::new(
             "poison",
             "Bad JSON, unknown kinds and versions, bodies far too large, orders that nobody knows, among good \
                     messages.",
             (100, 5),
             mixed_poison,
-        ),
+        )
+        .lasting(0),
     ]
 }
 

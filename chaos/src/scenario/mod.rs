@@ -1,12 +1,15 @@
 //! Every scenario, on one page. What breaks is one file each.
 
+mod aim;
 mod backlog;
 mod clock;
 mod crash;
 mod freeze;
 mod gateway;
+mod handler;
 mod kill;
 mod link;
+mod logs;
 mod message;
 mod outage;
 mod permanent;
@@ -32,6 +35,7 @@ pub fn all() -> Vec<Scenario> {
         freeze::all(),
         race::all(),
         message::all(),
+        handler::all(),
         redrive::all(),
         queue::all(),
         row::all(),

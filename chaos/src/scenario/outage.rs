@@ -7,11 +7,13 @@ use futures::future::BoxFuture;
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
+use super::logs::Logs;
 use crate::scene::{Scenario, Scene, Trial};
 
 /// Beyond every budget of reconnecting that a library has by default.
 const AWAY_SECONDS: [u64; 3] = [5, 60, 150];
 const ALARM: Duration = Duration::from_secs(10);
+const BLOCKS_WITHIN: Duration = Duration::from_secs(20);
 const READ_ONLY: Duration = Duration::from_secs(5);
 
 const ENOUGH: [&str; 2] = ["absolute", "1GiB"];
@@ -21,8 +23,8 @@ pub(super) fn all() -> Vec<Scenario> {
     vec![
         Scenario::new(
             "broker-away",
-            "RabbitMQ is away for 5 s, for 60 s, for 150 s; checkouts are accepted all the while. Recovered: the next \
-             payment ends.",
+            "RabbitMQ is away for 5 s, for 60 s, for 150 s; checkouts are accepted all the while. Recovered: all that \
+             could be settled at once and were not are settled.",
             (3, 1),
             broker_away,
         )
@@ -47,20 +49,29 @@ fn broker_away<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result
     Box::pin(async move {
         let seconds = AWAY_SECONDS[usize::try_from(trial - 1)? % AWAY_SECONDS.len()];
         let before = scene.crowd.accepted();
+        scene.breaks();
         scene.stage.grounds.kill_broker()?;
         sleep(Duration::from_secs(seconds)).await;
         anyhow::ensure!(scene.crowd.accepted() > before, "nothing was accepted meanwhile");
+        let waiting = scene.prompt_orders().await?;
         block_in_place(|| scene.stage.grounds.restart_broker())?;
-        Ok(Trial::recovered(scene.until_next(Instant::now()).await?))
+        scene.heals();
+        Ok(Trial::recovered(scene.until_settled(&waiting, Instant::now()).await?))
     })
 }
 
 fn broker_alarm<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         scene.go_on(500, 1_500).await;
+        let logs = Logs::from_now(scene)?;
+        scene.breaks();
         set_memory_limit(scene, &["0"])?;
         sleep(ALARM).await;
+        // It blocks a connection when somebody publishes on it.
+        let limit = scene.patience(BLOCKS_WITHIN);
+        logs.until(1, "the broker blocks publishers", limit).await?;
         set_memory_limit(scene, &ENOUGH)?;
+        scene.heals();
         Ok(Trial::recovered(scene.until_next(Instant::now()).await?))
     })
 }
@@ -75,9 +86,11 @@ fn database_read_only<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Res
         } else {
             ("set global super_read_only = on", WRITABLE)
         };
+        scene.breaks();
         sqlx::raw_sql(begin).execute(&mut session).await?;
         sleep(READ_ONLY).await;
         sqlx::raw_sql(end).execute(&mut session).await?;
+        scene.heals();
         Ok(Trial::recovered(scene.until_next(Instant::now()).await?))
     })
 }

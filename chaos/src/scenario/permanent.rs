@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::future::BoxFuture;
 use ordermill_bench::http::Request;
-use ordermill_common::broker::{Envelope, Kind, Queue};
+use ordermill_common::broker::{Envelope, Kind};
 use ordermill_common::id::{MessageId, OrderId};
 use ordermill_common::trace::RequestId;
 use tokio::task::block_in_place;
@@ -18,13 +18,16 @@ use crate::stage::Sight;
 /// An order whose gateway never answers is given up after half a minute, or five calls.
 const ENDED_WITHIN: Duration = Duration::from_mins(1);
 const VICTIMS: usize = 3;
+const UNREADABLE: &str = "update checkouts set `lines` = '{\"what\": 1}' where order_id = ?";
+/// Of one that cannot be read it is never asked for.
+const UNANSWERED: &str = "update checkouts set payment_method = 'tok_timeout' where order_id = ?";
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
         Scenario::new(
             "hopeless-order",
-            "One order cannot be read, a second is to be cancelled as well, the payment of a third is never answered, \
-             all have too many messages, and poison is among these; the others go on. Recovered: all others are settled.",
+            "One order cannot be read, the payment of a second is never answered, a third has both faults and is to be \
+             cancelled as well; all have too many messages and poison among these. Recovered: all others are settled.",
             (10, 1),
             act,
         )
@@ -35,41 +38,42 @@ pub(super) fn all() -> Vec<Scenario> {
 fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         scene.expected.errors.extend(["fails for good", "snapshot cannot be read"]);
+        scene.breaks();
         for worker in &mut scene.stage.workers {
             worker.kill();
         }
+        // What they sent last is written by now, or never.
+        scene.go_on(300, 500).await;
         let victims = victims(scene).await?;
-        let [unreadable, cancelled, unanswered] = victims[..] else { bail!("a victim is missing") };
-        for order in [unreadable, cancelled] {
-            change(
-                scene,
-                "update checkouts set `lines` = '{\"what\": 1}' where order_id = ?",
-                order,
-            )
-            .await?;
+        let [unreadable, unanswered, hopeless] = victims[..] else { bail!("a victim is missing") };
+        for order in [unreadable, hopeless] {
+            change(scene, UNREADABLE, order).await?;
             scene.expected.broken.push(order.to_string());
         }
-        let method = "update checkouts set payment_method = 'tok_timeout' where order_id = ?";
-        change(scene, method, unanswered).await?;
-        let path = format!("/v1/admin/orders/{cancelled}/cancel");
-        let wish = Request::new("POST", &path);
-        let reply = scene.crowd.clerk.ask("cancel", &cancelled.to_string(), &wish).await?;
-        ensure!(reply.is_ok(), "{cancelled} was not to be cancelled: {}", reply.body);
-        for order in &victims {
-            wake(scene, *order).await?;
-            poison(scene, Queue::Checkout, b"{\"order\": null}").await?;
+        for order in [unanswered, hopeless] {
+            change(scene, UNANSWERED, order).await?;
+        }
+        cancel(scene, hopeless).await?;
+        let all = victims.iter().map(|order| (Kind::OrderCheckoutV1, *order));
+        for (kind, order) in all.chain([(Kind::OrderCancelV1, hopeless)]) {
+            wake(scene, kind, order).await?;
+            let poisoned = format!("{{\"kind\":\"order.checkout.v9\",\"order_id\":\"{order}\"}}");
+            poison(scene, kind.queue(), poisoned.as_bytes()).await?;
         }
         let mut open = scene.prompt_orders().await?;
         open.retain(|order| !victims.contains(order));
         block_in_place(|| {
             scene.stage.workers.iter_mut().try_for_each(|worker| worker.start_with(&[]))
         })?;
+        // But for the victims.
+        scene.heals();
         let started = Instant::now();
         let took = scene.until_settled(&open, started).await?;
         Sight::until_settled(&scene.stage.db, &victims, started, ENDED_WITHIN).await?;
-        ends(scene, unreadable, &["internal"]).await?;
-        // Whichever was handled first.
-        ends(scene, cancelled, &["internal", "cancelled"]).await?;
+        for order in [unreadable, hopeless] {
+            ends(scene, order, &["internal"]).await?;
+        }
+        // Its buyer may have a wish, and may be first.
         ends(scene, unanswered, &["gateway_unavailable", "cancelled"]).await?;
         Ok(Trial { faults: u32::try_from(VICTIMS)?, recovery: took })
     })
@@ -97,12 +101,20 @@ async fn change(scene: &Scene<'_>, update: &'static str, order: OrderId) -> Resu
     Ok(())
 }
 
-/// Messages of both kinds, as if they had been sent again and again.
-async fn wake(scene: &Scene<'_>, order: OrderId) -> Result<()> {
+async fn cancel(scene: &mut Scene<'_>, order: OrderId) -> Result<()> {
+    let (order, path) = (order.to_string(), format!("/v1/admin/orders/{order}/cancel"));
+    let reply = scene.crowd.clerk.ask("cancel", &order, &Request::new("POST", &path)).await?;
+    ensure!(reply.is_ok(), "{order} was not to be cancelled: {}", reply.body);
+    scene.crowd.testimony.wished(&order, reply.status);
+    Ok(())
+}
+
+/// Messages as if it had been sent again and again.
+async fn wake(scene: &Scene<'_>, kind: Kind, order: OrderId) -> Result<()> {
     let channels = scene.stage.channels()?;
     for _ in 0..5 {
         let (id, request) = (MessageId::mint(), RequestId::mint());
-        channels.publish(&Envelope::new(id, Kind::OrderCheckoutV1, order, request)).await?;
+        channels.publish(&Envelope::new(id, kind, order, request)).await?;
     }
     Ok(())
 }

@@ -7,12 +7,16 @@ use futures::future::BoxFuture;
 use ordermill_common::broker::{Queue, declare_plain, delete_topology, purge_topology};
 use ordermill_worker::republish::republish;
 use tokio::task::block_in_place;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
+use super::logs::Logs;
 use crate::scene::{Scenario, Scene, Trial};
 use crate::stage::Member;
 
 const STUBBORN: Duration = Duration::from_secs(20);
+/// By then a message waits, and who consumes or publishes has met what was done to its queue.
+const MET_WITHIN: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(50);
 /// One in so many times nobody republishes what was lost, and the orders wake by themselves.
 const FORGOTTEN: u32 = 5;
 
@@ -20,8 +24,8 @@ pub(super) fn all() -> Vec<Scenario> {
     vec![
         Scenario::new(
             "queues-deleted",
-            "All queues are deleted with what is in them; every fifth time nobody republishes. Recovered: every order \
-             whose message was lost is settled.",
+            "All queues are deleted, in turn from under the workers and with messages that no worker has taken; every \
+             fifth time nobody republishes. Recovered: every order whose message was lost is settled.",
             (50, 2),
             deleted,
         )
@@ -51,38 +55,90 @@ pub(super) fn all() -> Vec<Scenario> {
     ]
 }
 
+/// In turn from under the workers that consume them, and with messages that no worker has taken.
 fn deleted<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
+        // Who is spared is not killed either.
+        let with_messages = trial.is_multiple_of(2) && scene.stage.spared == 0;
+        scene.breaks();
+        if with_messages {
+            scene.stage.workers.iter_mut().for_each(Member::kill);
+        }
+        let since = Instant::now();
         scene.go_on(500, 2_000).await;
+        if with_messages {
+            until_one_waits(scene, since).await?;
+        }
+        let logs = Logs::from_now(scene)?;
         delete_topology(&scene.stage.broker()?).await?;
         let deleted = Instant::now();
         let open = scene.prompt_orders().await?;
+        if with_messages {
+            start_workers(scene)?;
+        }
         // An operator would do this; without it the orders wake by themselves half a minute later.
         if !trial.is_multiple_of(FORGOTTEN) {
             republish(&scene.stage.db).await?;
         }
-        Ok(Trial::recovered(scene.until_settled(&open, deleted).await?))
+        scene.heals();
+        let took = scene.until_settled(&open, deleted).await?;
+        if !with_messages {
+            logs.until(1, "connecting again", scene.patience(MET_WITHIN)).await?;
+        }
+        block_in_place(|| scene.stage.workers.iter_mut().try_for_each(Member::wait))?;
+        Ok(Trial::recovered(took))
     })
+}
+
+/// Waits until the message of an order that was accepted since then, when all workers were dead, is in its queue:
+/// its row leaves the outbox when the broker has it.
+async fn until_one_waits(scene: &Scene<'_>, since: Instant) -> Result<()> {
+    let limit = scene.patience(MET_WITHIN);
+    loop {
+        let waiting: i64 = sqlx::query_scalar(
+            "select cast(count(*) as signed) \
+             from checkouts c \
+             where c.wake_at is not null and c.accepted_at > now(6) - interval ? microsecond \
+               and not exists (select 1 from outbox o where o.order_id = c.order_id)",
+        )
+        .bind(i64::try_from(since.elapsed().as_micros())?)
+        .fetch_one(scene.stage.db.pool())
+        .await?;
+        if waiting > 0 {
+            return Ok(());
+        }
+        ensure!(since.elapsed() < limit, "there was no message to lose");
+        sleep(LOOK).await;
+    }
 }
 
 fn purged<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
-        for worker in &mut scene.stage.workers {
-            worker.kill();
-        }
+        scene.breaks();
+        scene.stage.workers.iter_mut().for_each(Member::kill);
+        let since = Instant::now();
         scene.go_on(500, 2_000).await;
-        ensure!(purge_topology(&scene.stage.broker()?).await? > 0, "there was no message to lose");
+        while purge_topology(&scene.stage.broker()?).await? == 0 {
+            let limit = scene.patience(MET_WITHIN);
+            ensure!(since.elapsed() < limit, "there was no message to lose");
+            sleep(LOOK).await;
+        }
         let purged = Instant::now();
         let open = scene.prompt_orders().await?;
-        let workers = &mut scene.stage.workers;
-        block_in_place(|| workers.iter_mut().try_for_each(|worker| worker.start_with(&[])))?;
+        start_workers(scene)?;
         if !trial.is_multiple_of(FORGOTTEN) {
             republish(&scene.stage.db).await?;
         }
+        scene.heals();
         let took = scene.until_settled(&open, purged).await?;
         block_in_place(|| scene.stage.workers.iter_mut().try_for_each(Member::wait))?;
         Ok(Trial::recovered(took))
     })
+}
+
+fn start_workers(scene: &mut Scene<'_>) -> Result<()> {
+    let workers = &mut scene.stage.workers;
+    block_in_place(|| workers.iter_mut().try_for_each(|worker| worker.start_with(&[])))
 }
 
 fn otherwise<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
@@ -90,6 +146,7 @@ fn otherwise<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial
         scene.expected.errors.push("exists with other arguments");
         let broker = scene.stage.broker()?;
         let started = Instant::now();
+        scene.breaks();
         while let Err(error) = declare_plain(&broker).await {
             // A worker was faster and has declared it as it should be.
             ensure!(started.elapsed() < STUBBORN, "the queues cannot be taken: {error}");
@@ -99,6 +156,7 @@ fn otherwise<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial
         let healed = Instant::now();
         let open = scene.prompt_orders().await?;
         republish(&scene.stage.db).await?;
+        scene.heals();
         Ok(Trial::recovered(scene.until_settled(&open, healed).await?))
     })
 }
@@ -109,6 +167,7 @@ fn broken<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> 
         let queue = scene.stage.broker()?.queue_name(Queue::Checkout);
         let stop =
             format!("ra:stop_server(quorum_queues, {{list_to_atom(\"%2F_{queue}\"), node()}}).");
+        scene.breaks();
         // A broker that comes back from a crash without them has lost its clients as well.
         for command in [["eval", &stop], ["close_all_connections", "by the scenario"]] {
             block_in_place(|| scene.stage.grounds.ask_broker(&command))?;
@@ -116,6 +175,9 @@ fn broken<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> 
         let broken = Instant::now();
         scene.go_on(2_000, 3_000).await;
         let open = scene.prompt_orders().await?;
-        Ok(Trial::recovered(scene.until_settled(&open, broken).await?))
+        let took = scene.until_settled(&open, broken).await?;
+        // Before somebody has replaced the queue nothing is healed.
+        scene.heals();
+        Ok(Trial::recovered(took))
     })
 }

@@ -19,12 +19,14 @@ pub(super) fn all() -> Vec<Scenario> {
 fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         let mut faults = 0;
+        scene.breaks();
         for place in 0..scene.stage.members().count() {
             scene.go_on(100, 500).await;
             let member = scene.stage.members().nth(place).context("a place is taken")?;
             block_in_place(|| member.drain().and_then(|()| member.start()))?;
             faults += 1;
         }
+        scene.heals();
         let done = Instant::now();
         let open = scene.prompt_orders().await?;
         let took = scene.until_settled(&open, done).await?;

@@ -13,6 +13,8 @@ use crate::scene::{Scenario, Scene, Trial};
 use crate::stage::Plan;
 
 const MINUTE: Duration = Duration::from_mins(1);
+/// In the beginning, so that every process has met each of them before its memory counts as settled.
+const FIRST: Duration = Duration::from_secs(48);
 /// Those that are over within a minute.
 const FAULTS: [&str; 12] = [
     "worker-kill",
@@ -36,8 +38,8 @@ pub(super) fn all() -> Vec<Scenario> {
         share: Some(70),
         ..Scenario::new(
             "soak",
-            "An hour at 70 % of what can be accepted, with one of twelve faults every minute; one API and one worker \
-                are spared, and their memory is watched.",
+            "An hour at 70 % of what can be accepted, with one of twelve faults every minute, each once in the \
+             beginning; one API and one worker are spared, and their memory is watched.",
             (60, 0),
             act,
         )
@@ -48,11 +50,15 @@ fn act<'a>(scene: &'a mut Scene<'_>, minute: u32) -> BoxFuture<'a, Result<Trial>
     Box::pin(async move {
         let began = Instant::now();
         scene.go_on(0, 20_000).await;
-        let name = *scene.dice.pick(&FAULTS);
+        let first = usize::try_from(minute - 1)?;
+        let (name, lasts) = match FAULTS.get(first) {
+            Some(name) => (*name, FIRST),
+            None => (*scene.dice.pick(&FAULTS), MINUTE),
+        };
         let fault = fault(name).with_context(|| format!("{name} is no scenario"))?;
         let trial = (fault.act)(scene, minute).await.context(name)?;
         live::note(&format!("soak: minute {minute}: {name}, recovered in {:.1?}", trial.recovery));
-        sleep(MINUTE.saturating_sub(began.elapsed())).await;
+        sleep(lasts.saturating_sub(began.elapsed())).await;
         Ok(trial)
     })
 }

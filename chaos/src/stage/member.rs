@@ -181,13 +181,23 @@ impl Member {
         self.signal(Signal::CONT);
     }
 
-    /// SIGTERM, and its end; fails when it does not drain in time.
+    /// SIGTERM, and its end; fails when it had ended before, does not drain in time, or ends in another way than in
+    /// order.
     pub fn drain(&mut self) -> Result<()> {
+        let known = self.deaths.len();
         self.notice_death();
+        if let Some(death) = self.deaths.get(known) {
+            bail!("{death}");
+        }
         let Some(mut running) = self.running.take() else { return Ok(()) };
         running.ask_to_stop();
         if !running.finish(GRACE) {
             bail!("{} did not end within {} s of its SIGTERM", self.name, GRACE.as_secs());
+        }
+        let status = running.ended()?.context("it has just ended")?;
+        let is_told = self.is_armed && self.is_crash(status);
+        if !(status.success() || is_told) {
+            bail!("{} was told to drain and ended otherwise: {status}", self.name);
         }
         Ok(())
     }
