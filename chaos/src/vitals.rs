@@ -4,8 +4,9 @@
 //! The start value is that of a fresh installation that nobody has used yet, the end that of one that everybody
 //! has left. What is kept for a while is gone from both: pools let go of connections after 10 s and their server
 //! after 15, the client of the payment gateway after 15, the clients of the APIs are gone themselves. So a process
-//! that lives since the beginning and one that was just started hold the same, but for one thing: a lane keeps
-//! the socket of its last connection until it is given work again.
+//! that lives since the beginning and one that was just started hold the same, but for two things: a lane keeps
+//! the socket of its last connection until it is given work again, and the broker's library starts a runtime of
+//! its own, once, when it first loses a connection.
 
 mod broker;
 
@@ -36,15 +37,19 @@ enum Role {
 }
 
 impl Role {
-    /// Whose stages each have their lanes: carts and checkouts; reserve, settle and cancel.
-    const fn stages(self) -> usize {
+    /// What a process that has been at work may hold beyond a fresh one. Stages have their lanes: carts and
+    /// checkouts; reserve, settle and cancel.
+    const fn more_than_fresh(self) -> usize {
         match self {
             Self::Gateway => 0,
-            Self::Api => 2,
-            Self::Worker => 3,
+            Self::Api => 2 * LANES + RUNTIME,
+            Self::Worker => 3 * LANES + RUNTIME,
         }
     }
 }
+
+/// What that runtime holds open.
+const RUNTIME: usize = 3;
 
 /// A process and its open files, sockets among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +149,7 @@ fn leaking(fresh: &[Sign], now: &[Sign]) -> Option<String> {
     let mut all = 0;
     let mut words = Vec::new();
     for Sign { role, name, files } in now {
-        let usual = most.get(role).copied().unwrap_or(0) + role.stages() * LANES;
+        let usual = most.get(role).copied().unwrap_or(0) + role.more_than_fresh();
         let over = files.saturating_sub(usual);
         if over > 0 {
             words.push(format!("{name} has {files} open files instead of {usual}"));
@@ -173,7 +178,7 @@ mod tests {
     #[test]
     fn one_more_for_each_of_twenty_faults_is_a_leak_wherever_it_is() {
         let fresh = signs([12, 30, 40]);
-        let used = [12, 30 + 2 * LANES, 40 + 3 * LANES];
+        let used = [12, 30 + Role::Api.more_than_fresh(), 40 + Role::Worker.more_than_fresh()];
         assert_eq!(leaking(&fresh, &signs(used)), None);
         let [gateway, api, worker] = used;
         assert_eq!(leaking(&fresh, &signs([gateway + 2, api + 4, worker + 4])), None);
