@@ -70,8 +70,9 @@ pub(crate) const CORRUPTIONS: &[(&str, &str)] = &[
     (
         "only_reserved_orders_have_payments",
         "update payments set order_id = {short}, method = 'tok_approve' where order_id = {silent_voided}; \
-         insert into payments select repeat('y', 16), {silent_voided}, status, method, amount, null, 0, null, \
-         null, 0, null, now(6), now(6) from payments where order_id = {short}",
+         insert into payments (id, order_id, status, method, amount, created_at, updated_at) \
+         select repeat('y', 16), {silent_voided}, status, method, amount, now(6), now(6) \
+         from payments where order_id = {short}",
     ),
     ("payments_fit_orders", "update payments set status = 'voided' where order_id = {paid}"),
     ("payments_fit_orders", "update payments set status = 'voided' where order_id = {delivered}"),
@@ -181,7 +182,9 @@ pub(crate) const CORRUPTIONS: &[(&str, &str)] = &[
     ),
     (
         "payments_have_orders",
-        "insert into payments select repeat('x', 16), repeat('x', 16), status, method, amount, null, 0, null, null, 0, null, now(6), now(6) from payments where order_id = {paid}",
+        "insert into payments (id, order_id, status, method, amount, created_at, updated_at) \
+         select repeat('x', 16), repeat('x', 16), status, method, amount, now(6), now(6) \
+         from payments where order_id = {paid}",
     ),
     ("attempts_have_payments", "update payment_attempts set payment_id = repeat('x', 16) limit 1"),
     (
