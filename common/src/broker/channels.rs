@@ -2,7 +2,8 @@
 //! harness send through it what no process would. The relay and the consumers own their channels.
 //!
 //! A channel whose confirm is outstanding is closed and never returned: the next user could be given the
-//! confirm of somebody else's message.
+//! confirm of somebody else's message. Its connection goes with it: the message may be half written, and what
+//! follows on the same connection would be taken for the rest of it.
 
 use std::time::Duration;
 
@@ -113,6 +114,9 @@ impl Manager for Channels {
     }
 
     async fn recycle(&self, held: &mut Confirming, _: &Metrics) -> RecycleResult<Error> {
+        if held.outstanding {
+            *self.shared.lock().await = None;
+        }
         if held.outstanding || !held.channel.status().connected() {
             return Err(RecycleError::message("the channel is in trouble"));
         }
