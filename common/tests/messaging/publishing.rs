@@ -90,6 +90,41 @@ async fn what_was_confirmed_before_the_connection_broke_counts() {
     stage.drain_without(publisher).await;
 }
 
+/// The broker got the first messages whole and never hears of the others: it answers for those, and owes the rest for
+/// ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_confirmed_counts_when_the_broker_owes_the_rest() {
+    const COUNT: usize = 512;
+    let stage = Stage::set().await;
+    let (received, _) = stage.receive(&stage.broker, config(Queue::Checkout));
+    let proxy = Proxy::before(&stage.amqp_url).await;
+    let publisher = Publisher::start(&stage.broker_at(proxy.address()), &stage.tasks);
+    let mut link = publisher.link();
+    open(&mut link).await;
+    let rows = rows(COUNT);
+    let batch: Vec<Envelope> = rows.iter().cloned().map(Envelope::from).collect();
+    let bodies: usize = batch.iter().map(|envelope| envelope.encode().len()).sum();
+
+    proxy.allow(bodies / 2);
+    let outcomes = publisher.publish(batch).await;
+    let (sure, owed): (Vec<_>, Vec<_>) =
+        rows.into_iter().zip(&outcomes).partition(|(_, outcome)| **outcome == Outcome::Confirmed);
+    assert!((1..COUNT).contains(&sure.len()), "{} of {COUNT} are confirmed", sure.len());
+    assert!(owed.iter().all(|(_, outcome)| **outcome == Outcome::Unknown), "{owed:?}");
+    let sure: Vec<_> = sure.into_iter().map(|(row, _)| row).collect();
+    within(10, "what was confirmed arrives", async || received.has(&sure)).await;
+    assert_eq!(received.different(), sure.len(), "and nothing else");
+
+    proxy.allow(usize::MAX);
+    open(&mut link).await;
+    let owed: Vec<_> = owed.into_iter().map(|(row, _)| Envelope::from(row)).collect();
+    let outcomes = publisher.publish(owed).await;
+    assert_eq!(outcomes, vec![Outcome::Confirmed; COUNT - sure.len()]);
+    within(10, "all arrive", async || received.different() == COUNT).await;
+    assert_eq!(received.doubled(), 0);
+    stage.drain_without(publisher).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_travels_is_what_was_sent() {
     let stage = Stage::set().await;

@@ -1,4 +1,4 @@
-//! A cable between us and a server that can be cut, or go silent.
+//! A cable between us and a server that can be cut, go silent, or lose what is sent from some byte on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +31,8 @@ struct State {
 pub struct Proxy {
     address: String,
     cable: Arc<watch::Sender<State>>,
+    /// How many bytes the server may still get.
+    allowance: Arc<AtomicUsize>,
     made: Arc<AtomicUsize>,
 }
 
@@ -42,6 +44,9 @@ impl Proxy {
         let address = listener.local_addr().expect("it is bound").to_string();
         let cable = Arc::new(watch::channel(State { cable: Cable::Whole, silences: 0 }).0);
         let state = Arc::clone(&cable);
+        let allowance = Arc::new(AtomicUsize::new(usize::MAX));
+        let allowed = Arc::clone(&allowance);
+        let unlimited = Arc::new(AtomicUsize::new(usize::MAX));
         let made = Arc::new(AtomicUsize::new(0));
         let counting = Arc::clone(&made);
         #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
@@ -54,11 +59,11 @@ impl Proxy {
                 counting.fetch_add(1, Ordering::SeqCst);
                 let ((near_in, near_out), (far_in, far_out)) =
                     (near.into_split(), far.into_split());
-                tokio::spawn(carry(near_in, far_out, state.subscribe()));
-                tokio::spawn(carry(far_in, near_out, state.subscribe()));
+                tokio::spawn(carry(near_in, far_out, Arc::clone(&allowed), state.subscribe()));
+                tokio::spawn(carry(far_in, near_out, Arc::clone(&unlimited), state.subscribe()));
             }
         });
-        Self { address, cable, made }
+        Self { address, cable, allowance, made }
     }
 
     /// The address of the near end.
@@ -84,6 +89,21 @@ impl Proxy {
             state.silences += u32::from(cable == Cable::Silent);
         });
     }
+
+    /// The server gets this many bytes more from all connections together; what comes after them is swallowed. It is
+    /// heard as before. `usize::MAX` ends it for connections that come.
+    pub fn allow(&self, bytes: usize) {
+        self.allowance.store(bytes, Ordering::SeqCst);
+    }
+}
+
+/// How much of this many bytes may pass; `usize::MAX` allows everything for ever.
+fn pass(allowance: &AtomicUsize, length: usize) -> usize {
+    let spend = |left: usize| (left != usize::MAX).then(|| left.saturating_sub(length));
+    match allowance.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend) {
+        Ok(left) => left.min(length),
+        Err(_) => length,
+    }
 }
 
 /// What is before the `@`, the server's address, and what is after the `/`.
@@ -93,7 +113,12 @@ fn split(url: &str) -> (&str, &str, &str) {
     (user, address, rest)
 }
 
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut cable: watch::Receiver<State>) {
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    allowance: Arc<AtomicUsize>,
+    mut cable: watch::Receiver<State>,
+) {
     let mut buffer = vec![0; 64 * 1024];
     // What was cut or swallowed once never heals: bytes are missing.
     let first = *cable.borrow_and_update();
@@ -116,7 +141,13 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut cable: watch
             read = from.read(&mut buffer) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(_) if swallows => {}
-                Ok(length) => if to.write_all(&buffer[..length]).await.is_err() { return },
+                Ok(length) => {
+                    let passed = pass(&allowance, length);
+                    swallows |= passed < length;
+                    if to.write_all(&buffer[..passed]).await.is_err() {
+                        return;
+                    }
+                }
             },
         }
     }
