@@ -11,6 +11,11 @@ use ordermill_api::serve::Server;
 use ordermill_common::db::{self, Db};
 use ordermill_common::log;
 use ordermill_common::ops::{self, settings};
+use tikv_jemallocator::Jemalloc;
+
+// The C library's keeps what a burst once needed; this one gives it back after some seconds.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     #[cfg(feature = "crash-points")]

@@ -9,6 +9,11 @@ use ordermill_common::log;
 use ordermill_common::ops::{self, settings};
 use ordermill_worker::config::{Cli, Command, HealthArgs, StoreArgs};
 use ordermill_worker::{gateway, letters, republish, run, verify};
+use tikv_jemallocator::Jemalloc;
+
+// The C library's keeps what a burst once needed; this one gives it back after some seconds.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     #[cfg(feature = "crash-points")]

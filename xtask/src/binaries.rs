@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::progress::Progress;
-use crate::{child, wait};
+use crate::{child, install, wait};
 
 const LONGEST_RUN: Duration = Duration::from_hours(12);
 
@@ -36,8 +36,14 @@ pub fn target() -> Result<PathBuf> {
     folder()?.parent().map(Into::into).context("the running program is in no target folder")
 }
 
+/// Installs what a build needs besides the Rust toolchain and its C compiler, where it is missing.
+pub fn find_or_install_tools(progress: Progress) -> Result<()> {
+    install::build_tools(progress)
+}
+
 /// Builds the API and the worker in the profile of the running program.
 pub fn build(progress: Progress) -> Result<()> {
+    find_or_install_tools(progress)?;
     let packages = ["-p", "ordermill-api", "-p", "ordermill-worker"];
     progress.loud_step("Building the API and the worker", || cargo_build(packages))
 }

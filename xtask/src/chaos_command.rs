@@ -18,6 +18,7 @@ pub(crate) struct Options {
 
 /// Builds, runs, and answers the harness's exit code.
 pub(crate) fn run(options: &Options, progress: Progress) -> Result<ExitCode> {
+    binaries::find_or_install_tools(progress)?;
     progress.loud_step("Building with crash points", || {
         let mut command = binaries::cargo();
         command.args(["build", "--locked", "--profile", PROFILE]);

@@ -43,6 +43,7 @@ impl Options {
 pub(crate) fn run(options: &Options, progress: Progress) -> Result<ExitCode> {
     let built = options.built();
     let given = options.given.urls()?;
+    binaries::find_or_install_tools(progress)?;
     progress.loud_step("Building", || {
         // The programs that tests start; `cargo test` builds none of another package.
         binaries::cargo_build(["--bins"].iter().chain(built))?;
