@@ -36,14 +36,9 @@ pub fn target() -> Result<PathBuf> {
     folder()?.parent().map(Into::into).context("the running program is in no target folder")
 }
 
-/// Installs what a build needs besides the Rust toolchain and its C compiler, where it is missing.
-pub fn find_or_install_tools(progress: Progress) -> Result<()> {
-    install::build_tools(progress)
-}
-
 /// Builds the API and the worker in the profile of the running program.
 pub fn build(progress: Progress) -> Result<()> {
-    find_or_install_tools(progress)?;
+    install::build_tools(progress)?;
     let packages = ["-p", "ordermill-api", "-p", "ordermill-worker"];
     progress.loud_step("Building the API and the worker", || cargo_build(packages))
 }

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use xtask::binaries;
 use xtask::progress::Progress;
+use xtask::{binaries, install};
 
 const PROFILE: &str = "chaos";
 
@@ -18,7 +18,7 @@ pub(crate) struct Options {
 
 /// Builds, runs, and answers the harness's exit code.
 pub(crate) fn run(options: &Options, progress: Progress) -> Result<ExitCode> {
-    binaries::find_or_install_tools(progress)?;
+    install::build_tools(progress)?;
     progress.loud_step("Building with crash points", || {
         let mut command = binaries::cargo();
         command.args(["build", "--locked", "--profile", PROFILE]);

@@ -55,7 +55,7 @@ pub(crate) fn servers(progress: Progress) -> Result<()> {
 }
 
 /// Installs what builds the C of our dependencies, besides the compiler that Rust needs anyway.
-pub(crate) fn build_tools(progress: Progress) -> Result<()> {
+pub fn build_tools(progress: Progress) -> Result<()> {
     if find::program(MAKE).is_some() {
         return Ok(());
     }
@@ -97,7 +97,7 @@ impl Missing {
     fn no_manager(&self) -> String {
         let Self { said, otherwise, .. } = self;
         format!(
-            "{said} and no package manager that we know (apt-get) is here. Install it by hand{otherwise}"
+            "{said} and no package manager that we know (apt-get) is here. Install what is missing by hand{otherwise}"
         )
     }
 

@@ -8,6 +8,7 @@
 pub mod binaries;
 pub mod child;
 pub mod folder;
+pub mod install;
 pub mod installation;
 pub mod interrupt;
 pub mod mark;
@@ -19,4 +20,3 @@ pub mod servers;
 pub mod wait;
 
 mod find;
-mod install;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 use xtask::binaries;
 use xtask::folder::{self, Claim, Folder};
+use xtask::install;
 use xtask::progress::Progress;
 use xtask::servers::Servers;
 
@@ -43,7 +44,7 @@ impl Options {
 pub(crate) fn run(options: &Options, progress: Progress) -> Result<ExitCode> {
     let built = options.built();
     let given = options.given.urls()?;
-    binaries::find_or_install_tools(progress)?;
+    install::build_tools(progress)?;
     progress.loud_step("Building", || {
         // The programs that tests start; `cargo test` builds none of another package.
         binaries::cargo_build(["--bins"].iter().chain(built))?;
