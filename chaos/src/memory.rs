@@ -1,8 +1,9 @@
 //! The memory of the processes that live long: it must not grow once it has settled.
 //!
-//! A process holds now more and now less, by the megabyte, as its connections come and go and as the allocator
-//! keeps what was freed. So the lowest of each five minutes is looked at, and a growth counts when it is larger
-//! than what chance alone makes of such numbers.
+//! Under load a process holds now more and now less, by the megabyte and for a quarter of an hour, as its
+//! connections come and go and as the allocator keeps what was freed. So what counts is what it holds when the
+//! buyers rest, which is like with like; and a growth counts when it is larger than what chance alone makes of
+//! such numbers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,8 +18,8 @@ use crate::stage::{Member, Stage};
 const SETTLING: Duration = Duration::from_mins(10);
 /// Of a shorter time nothing can be said.
 const SHORTEST: Duration = Duration::from_mins(20);
-/// Of which the lowest look counts.
-const WINDOW: Duration = Duration::from_mins(5);
+/// Between two rests of the buyers.
+const BETWEEN: Duration = Duration::from_mins(5);
 /// Hundredths an hour.
 const LIMIT: f64 = 2.0;
 /// Within so many standard errors of what was measured lies what is.
@@ -29,13 +30,24 @@ const HOUR: f64 = 3600.0;
 #[derive(Debug)]
 pub struct Memory {
     started: Instant,
-    /// By name and process id: seconds and KiB.
-    lives: BTreeMap<(String, u32), Vec<(f64, f64)>>,
+    last_rest: Instant,
+    /// By name and process id.
+    lives: BTreeMap<(String, u32), Life>,
+}
+
+/// What is known of one process.
+#[derive(Debug, Clone, Default)]
+struct Life {
+    /// When it was seen first, in seconds of the run.
+    since: f64,
+    /// Seconds of the run and KiB, while the buyers rested.
+    looks: Vec<(f64, f64)>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { started: Instant::now(), lives: BTreeMap::new() }
+        let now = Instant::now();
+        Self { started: now, last_rest: now, lives: BTreeMap::new() }
     }
 }
 
@@ -43,8 +55,8 @@ impl Default for Memory {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Growth {
     name: String,
-    /// Its lowest of each window, in KiB.
-    floors: Vec<f64>,
+    /// What it held, look after look, in KiB.
+    held: Vec<f64>,
     /// Their mean.
     kib: f64,
     /// Hundredths of that, an hour.
@@ -54,12 +66,29 @@ pub struct Growth {
 }
 
 impl Memory {
-    /// Looks at every process that runs.
+    /// Notes who runs.
+    pub fn meet(&mut self, stage: &Stage<'_>) {
+        self.each(stage, |_, _, _| ());
+    }
+
+    /// Whether the buyers are to rest, and the memory is to be looked at.
+    pub fn is_due(&self) -> bool {
+        self.last_rest.elapsed() >= BETWEEN
+    }
+
+    /// Looks at every process that runs, at the end of a rest.
     pub fn look(&mut self, stage: &Stage<'_>) {
+        self.each(stage, |life, now, kib| life.looks.push((now, kib)));
+        self.last_rest = Instant::now();
+    }
+
+    fn each(&mut self, stage: &Stage<'_>, note: impl Fn(&mut Life, f64, f64)) {
         let now = self.started.elapsed().as_secs_f64();
         for member in stage.apis.iter().chain(&stage.workers) {
             let Some((pid, kib)) = resident(member) else { continue };
-            self.lives.entry((member.name().to_owned(), pid)).or_default().push((now, kib));
+            let key = (member.name().to_owned(), pid);
+            let met = Life { since: now, ..Life::default() };
+            note(self.lives.entry(key).or_insert(met), now, kib);
         }
     }
 
@@ -80,25 +109,15 @@ impl Memory {
 
     /// The growth of every process that lived long enough.
     fn growths(&self) -> Vec<Growth> {
-        let grown = |((name, _), looks): (&(String, u32), &Vec<(f64, f64)>)| {
-            let settled = looks.first()?.0 + SETTLING.as_secs_f64();
-            let looks: Vec<_> = looks.iter().copied().filter(|look| look.0 >= settled).collect();
+        let grown = |((name, _), life): (&(String, u32), &Life)| {
+            let settled = life.since + SETTLING.as_secs_f64();
+            let looks: Vec<_> =
+                life.looks.iter().copied().filter(|look| look.0 >= settled).collect();
             let long = looks.last()?.0 - looks.first()?.0 >= SHORTEST.as_secs_f64();
-            long.then(|| Growth::of(name.clone(), &floors(&looks)))
+            long.then(|| Growth::of(name.clone(), &looks))
         };
         self.lives.iter().filter_map(grown).collect()
     }
-}
-
-/// The lowest look of each window.
-fn floors(looks: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let began = looks.first().map_or(0.0, |look| look.0);
-    let same = |a: &(f64, f64), b: &(f64, f64)| {
-        let window = |look: &(f64, f64)| ((look.0 - began) / WINDOW.as_secs_f64()).floor();
-        window(a).total_cmp(&window(b)).is_eq()
-    };
-    let lowest = |looks: &[(f64, f64)]| looks.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
-    looks.chunk_by(same).filter_map(lowest).collect()
 }
 
 impl Growth {
@@ -112,8 +131,8 @@ impl Growth {
         let off = sum(&|look| (look.1 - kib - slope * (look.0 - time)).powi(2));
         let error = (off / (count - 2.0).max(1.0) / spread).sqrt();
         let percent = |slope: f64| 100.0 * HOUR * slope / kib;
-        let floors = looks.iter().map(|look| look.1).collect();
-        Self { name, floors, kib, percent: percent(slope), margin: percent(ERRORS * error) }
+        let held = looks.iter().map(|look| look.1).collect();
+        Self { name, held, kib, percent: percent(slope), margin: percent(ERRORS * error) }
     }
 
     /// Whether it may be more than it must be, and may not.
@@ -129,12 +148,12 @@ impl Growth {
 
 impl fmt::Display for Growth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, floors, kib, percent, margin } = self;
+        let Self { name, held, kib, percent, margin } = self;
         let mib = kib / 1024.0;
         write!(f, "{name} holds {mib:.1} MiB and grows by {percent:.1} ± {margin:.1} % an hour (")?;
-        for (place, floor) in floors.iter().enumerate() {
+        for (place, look) in held.iter().enumerate() {
             let gap = if place == 0 { "" } else { " " };
-            write!(f, "{gap}{:.1}", floor / 1024.0)?;
+            write!(f, "{gap}{:.1}", look / 1024.0)?;
         }
         f.write_str(")")
     }
@@ -153,39 +172,40 @@ mod tests {
     use super::*;
 
     fn memory(looks: impl Iterator<Item = (f64, f64)>) -> Memory {
-        let lives = BTreeMap::from([(("worker-1".to_owned(), 1), looks.collect())]);
-        Memory { lives, ..Memory::default() }
+        let life = Life { since: 0.0, looks: looks.collect() };
+        Memory { lives: BTreeMap::from([(("worker-1".to_owned(), 1), life)]), ..Memory::default() }
     }
 
-    fn minutes(count: u32) -> impl Iterator<Item = f64> {
-        (0..count).map(|minute| f64::from(minute) * 60.0)
+    /// When the buyers rest within so many minutes.
+    fn rests(minutes: u32) -> impl Iterator<Item = f64> {
+        (0..minutes).step_by(5).map(|minute| f64::from(minute) * 60.0)
     }
 
     /// Now more and now less, without end.
     fn unrest(at: f64) -> f64 {
-        1_500.0 * (at / 97.0).sin() + 700.0 * (at / 31.0).cos()
+        400.0 * (at / 97.0).sin() + 200.0 * (at / 31.0).cos()
     }
 
     #[test]
     fn what_grows_for_ever_is_told_from_what_has_settled() {
-        let settled = memory(minutes(60).map(|at| {
+        let settled = memory(rests(65).map(|at| {
             let kib = if at < 600.0 { at } else { 20_000.0 };
             (at, kib + unrest(at))
         }));
         assert_eq!(settled.growths()[0].violation(), None);
         let leaking =
-            memory(minutes(60).map(|at| (at, 20_000.0 + at / 3600.0 * 8_000.0 + unrest(at))));
+            memory(rests(65).map(|at| (at, 20_000.0 + at / 3600.0 * 4_000.0 + unrest(at))));
         let words = leaking.growths()[0].violation().unwrap_or_default();
         assert!(words.contains("worker-1"), "{words}");
-        let slowly = memory(minutes(60).map(|at| (at, 20_000.0 + at / 3600.0 * 1_000.0)));
+        let slowly = memory(rests(65).map(|at| (at, 20_000.0 + at / 3600.0 * 1_000.0)));
         let words = slowly.growths()[0].violation().unwrap_or_default();
         assert!(words.contains("± 0.0 % an hour"), "{words}");
     }
 
     #[test]
     fn what_may_be_too_much_and_may_not_is_vague() {
-        let (name, floors) = (String::new(), Vec::new());
-        let still = Growth { name, floors, kib: 1.0, percent: 0.0, margin: 0.0 };
+        let (name, held) = (String::new(), Vec::new());
+        let still = Growth { name, held, kib: 1.0, percent: 0.0, margin: 0.0 };
         let grows = |percent, margin| Growth { percent, margin, ..still.clone() };
         assert!(grows(1.8, 10.8).is_vague() && grows(6.5, 6.7).is_vague());
         assert!(!grows(1.2, 0.7).is_vague() && !grows(-9.3, 9.7).is_vague());
@@ -194,6 +214,6 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_a_short_life() {
-        assert_eq!(memory(minutes(25).map(|at| (at, at))).growths(), Vec::new());
+        assert_eq!(memory(rests(30).map(|at| (at, at))).growths(), Vec::new());
     }
 }

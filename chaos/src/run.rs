@@ -10,7 +10,7 @@ use anyhow::Result;
 use ordermill_bench::installation::Grounds;
 use ordermill_bench::live;
 use tokio::task::block_in_place;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::check::{Expected, check, keep_evidence};
 use crate::crowd::Crowd;
@@ -25,6 +25,9 @@ use rate::Usual;
 
 /// As many orders as can be, before the load is set to a share of that.
 const CAPACITY: Duration = Duration::from_secs(30);
+
+/// In which what was under way ends, idle connections are closed, and what was freed goes back to the system.
+const REST: Duration = Duration::from_secs(30);
 
 /// How much is asked of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +134,13 @@ async fn play(
                 return;
             }
         }
-        memory.look(&scene.stage);
+        memory.meet(&scene.stage);
+        if memory.is_due() {
+            scene.crowd.rest();
+            sleep(REST).await;
+            memory.look(&scene.stage);
+            scene.crowd.go_on();
+        }
         if number % 25 == 0 {
             let accepted = scene.crowd.accepted();
             live::note(&format!("{}: {number} trials, {accepted} accepted", scenario.name));

@@ -39,7 +39,8 @@ pub(super) fn all() -> Vec<Scenario> {
         ..Scenario::new(
             "soak",
             "An hour at 70 % of what can be accepted, with one of twelve faults every minute, each once in the \
-             beginning; one API and one worker are spared, and their memory is watched.",
+             beginning; one API and one worker are spared, and their memory is watched: every five minutes the \
+             buyers rest, and it is looked at.",
             (60, 0),
             act,
         )
@@ -57,7 +58,11 @@ fn act<'a>(scene: &'a mut Scene<'_>, minute: u32) -> BoxFuture<'a, Result<Trial>
         };
         let fault = fault(name).with_context(|| format!("{name} is no scenario"))?;
         let trial = (fault.act)(scene, minute).await.context(name)?;
-        live::note(&format!("soak: minute {minute}: {name}, recovered in {:.1?}", trial.recovery));
+        let recovered = match trial.recovery {
+            Some(recovery) => format!("recovered in {recovery:.1?}"),
+            None => "nothing to recover from".to_owned(),
+        };
+        live::note(&format!("soak: minute {minute}: {name}, {recovered}"));
         sleep(lasts.saturating_sub(began.elapsed())).await;
         Ok(trial)
     })
