@@ -27,7 +27,7 @@ use rate::Usual;
 const CAPACITY: Duration = Duration::from_secs(30);
 
 /// In which what was under way ends, idle connections are closed, and what was freed goes back to the system.
-const REST: Duration = Duration::from_secs(30);
+const REST: Duration = Duration::from_secs(45);
 
 /// How much is asked of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
