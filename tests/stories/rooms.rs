@@ -23,6 +23,7 @@ use ordermill_worker::reserve::{Reserve, Reserved, Wake};
 use ordermill_worker::settle::{Report, Settle, Settled};
 use ordermill_worker::sweep::Sweeper;
 use ordermill_worker::task::Holder;
+use sqlx::{MySql, Transaction};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -93,6 +94,21 @@ async fn reserved(db: &Db, holder: Holder, product: ProductId) -> OrderId {
     let reserved = reserve.submit(wake, Duration::from_secs(30)).await;
     assert!(matches!(reserved, Ok(Reserved::Charge(_))), "{reserved:?}");
     order_id
+}
+
+/// Somebody else's lock on the cart of the order's buyer.
+async fn hold_cart(db: &Db, order: OrderId) -> Transaction<'static, MySql> {
+    let mut holding = db.pool().begin().await.expect("a transaction");
+    sqlx::query(
+        "select version from carts \
+         where user_id = (select user_id from checkouts where order_id = ?) \
+         for update",
+    )
+    .bind(order)
+    .execute(&mut *holding)
+    .await
+    .expect("the row is free");
+    holding
 }
 
 fn reserve(db: &Db) -> GroupCommit<Reserve> {
@@ -179,21 +195,35 @@ async fn a_verdict_that_a_held_row_keeps_from_being_written_is_asked_for_again_s
 }
 
 #[tokio::test]
+async fn a_cart_that_somebody_holds_puts_off_the_rejection_that_would_fill_it() {
+    let database = migrated(&fresh_name()).await;
+    let db = door_to(&database);
+    let mug = shelved(&db, 1).await;
+    let (first, late) = (accepted(&db, mug, 9).await, accepted(&db, mug, 1).await);
+    let holding = hold_cart(&db, late).await;
+    let reserve = reserve(&db);
+    let ask = |order_id| {
+        let wake = Wake { order_id, payment_id: PaymentId::mint(), at: clock::now() };
+        reserve.submit(wake, Duration::from_secs(30))
+    };
+
+    let (put_off, reserved) = tokio::join!(ask(late), ask(first));
+
+    assert!(matches!(reserved, Ok(Reserved::Charge(_))), "{reserved:?}");
+    assert_eq!(put_off, Ok(Reserved::PutOff));
+    holding.rollback().await.expect("nothing was changed");
+    assert_eq!(ask(late).await, Ok(Reserved::Ended(Status::Rejected)));
+    db.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
 async fn a_cart_that_somebody_holds_puts_off_its_own_order_alone() {
     let database = migrated(&fresh_name()).await;
     let db = door_to(&database);
     let (mug, holder) = (shelved(&db, 5).await, holder());
     let (declined, paid) = (reserved(&db, holder, mug).await, reserved(&db, holder, mug).await);
-    let mut holding = db.pool().begin().await.expect("a transaction");
-    sqlx::query(
-        "select version from carts \
-         where user_id = (select user_id from checkouts where order_id = ?) \
-         for update",
-    )
-    .bind(declined)
-    .execute(&mut *holding)
-    .await
-    .expect("the row is free");
+    let holding = hold_cart(&db, declined).await;
     let settle = lane(&db, Settle { holder });
     let report = |order_id, outcome| {
         let report = Report { order_id, outcome, at: clock::now() };
