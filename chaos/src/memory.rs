@@ -22,9 +22,8 @@ const SHORTEST: Duration = Duration::from_mins(20);
 const BETWEEN: Duration = Duration::from_mins(5);
 /// Hundredths an hour.
 const LIMIT: f64 = 2.0;
-/// Within so many standard errors of what was measured lies what is: Student's t for the eleven looks of an
-/// hour, so that of five processes chance blames one in every fortieth run.
-const ERRORS: f64 = 3.25;
+/// Within so many standard errors of what was measured lies what is.
+const ERRORS: f64 = 2.0;
 const HOUR: f64 = 3600.0;
 
 /// What each process held, look after look.
