@@ -11,7 +11,7 @@ use ordermill_common::broker::{
 };
 use ordermill_common::checkout::{SnapshotLine, snapshot};
 use ordermill_common::clock;
-use ordermill_common::db::group::{GroupCommit, Limits, Unit};
+use ordermill_common::db::group::{GroupCommit, Limits, Refused, Unit};
 use ordermill_common::db::{Db, batch};
 use ordermill_common::id::{OrderId, OwnerId, PaymentId, ProductId, UserId};
 use ordermill_common::order::Status;
@@ -86,12 +86,16 @@ fn lane<U: Unit>(db: &Db, unit: U) -> GroupCommit<U> {
     GroupCommit::start(db, unit, limits, &TaskTracker::new())
 }
 
+/// Wakes the order, as its message does.
+async fn ask(reserve: &GroupCommit<Reserve>, order_id: OrderId) -> Result<Reserved, Refused> {
+    let wake = Wake { order_id, payment_id: PaymentId::mint(), at: clock::now() };
+    reserve.submit(wake, Duration::from_secs(30)).await
+}
+
 /// An order of one piece whose stock is taken.
 async fn reserved(db: &Db, holder: Holder, product: ProductId) -> OrderId {
     let order_id = accepted(db, product, 1).await;
-    let wake = Wake { order_id, payment_id: PaymentId::mint(), at: clock::now() };
-    let reserve = lane(db, Reserve { db: db.clone(), holder });
-    let reserved = reserve.submit(wake, Duration::from_secs(30)).await;
+    let reserved = ask(&lane(db, Reserve { db: db.clone(), holder }), order_id).await;
     assert!(matches!(reserved, Ok(Reserved::Charge(_))), "{reserved:?}");
     order_id
 }
@@ -123,10 +127,7 @@ async fn who_was_accepted_first_is_served_first_whoever_leads_the_batch() {
     // The ids are in one order, the times of acceptance in the other.
     let (late, early) = (accepted(&db, mug, 1).await, accepted(&db, mug, 9).await);
     let reserve = reserve(&db);
-    let ask = |order_id| {
-        let wake = Wake { order_id, payment_id: PaymentId::mint(), at: clock::now() };
-        reserve.submit(wake, Duration::from_secs(30))
-    };
+    let ask = |order_id| ask(&reserve, order_id);
 
     let (late, early) = tokio::join!(ask(late), ask(early));
 
@@ -202,10 +203,7 @@ async fn a_cart_that_somebody_holds_puts_off_the_rejection_that_would_fill_it() 
     let (first, late) = (accepted(&db, mug, 9).await, accepted(&db, mug, 1).await);
     let holding = hold_cart(&db, late).await;
     let reserve = reserve(&db);
-    let ask = |order_id| {
-        let wake = Wake { order_id, payment_id: PaymentId::mint(), at: clock::now() };
-        reserve.submit(wake, Duration::from_secs(30))
-    };
+    let ask = |order_id| ask(&reserve, order_id);
 
     let (put_off, reserved) = tokio::join!(ask(late), ask(first));
 
