@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
-use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::Mutex;
 
 use super::Envelope;
-use super::connection::{Broker, open_confirm_channel};
+use super::connection::{Broker, Connection, open_confirm_channel};
 use super::error::{Error, Result, within};
 use super::publisher::Outcome;
 use super::publisher::round::{properties, publish};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Channel, ConnectionProperties};
 
+pub(super) use super::dial::Connection;
 use super::dial::dial;
 use super::error::{Error, Result, within};
 use super::topology::Queue;

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use lapin::{Channel, Connection, Event};
+use lapin::{Channel, Event};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{Broker, SETTLED, close, close_channel, open_confirm_channel};
+use super::connection::{Broker, Connection, SETTLED, close, close_channel, open_confirm_channel};
 use super::envelope::Envelope;
 use super::error::{Error, Result};
 use super::link::{Link, LinkOwner, LinkState};

@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ErrorKind};
+use lapin::{Channel, ErrorKind};
 
-use super::connection::{Broker, close, close_channel, open_channel};
+use super::connection::{Broker, Connection, close, close_channel, open_channel};
 use super::error::{Error, Result, within};
 
 /// How often a message of the working queues is delivered before it counts as dead.

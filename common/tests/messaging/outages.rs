@@ -89,6 +89,7 @@ async fn a_cut_cable_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_cable_is_noticed_and_loses_nothing() {
     let mut shop = Shop::open().await;
+    let before = shop.proxy.open();
     shop.accept(500).await;
     shop.proxy.set(Cable::Silent);
     shop.accept(500).await;
@@ -97,6 +98,7 @@ async fn a_silent_cable_is_noticed_and_loses_nothing() {
     open(&mut shop.relay.link()).await;
     shop.accept(500).await;
     shop.everything_arrives(60).await;
+    within(30, "the lost ones are gone", async || shop.proxy.open() <= before).await;
     shop.stage.drain().await;
 }
 

@@ -15,7 +15,8 @@ pub enum Cable {
     Whole,
     /// Every connection is reset and none is made.
     Cut,
-    /// Connections are made and stay open, and carry nothing; what is sent is swallowed.
+    /// Connections are made and stay open, and carry nothing; what is sent is swallowed. The server is told when
+    /// the near end closes, and the near end nothing.
     Silent,
 }
 
@@ -34,6 +35,7 @@ pub struct Proxy {
     /// How many bytes the server may still get.
     allowance: Arc<AtomicUsize>,
     made: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -47,8 +49,8 @@ impl Proxy {
         let allowance = Arc::new(AtomicUsize::new(usize::MAX));
         let allowed = Arc::clone(&allowance);
         let unlimited = Arc::new(AtomicUsize::new(usize::MAX));
-        let made = Arc::new(AtomicUsize::new(0));
-        let counting = Arc::clone(&made);
+        let (made, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (counting, living) = (Arc::clone(&made), Arc::clone(&open));
         #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
@@ -59,11 +61,22 @@ impl Proxy {
                 counting.fetch_add(1, Ordering::SeqCst);
                 let ((near_in, near_out), (far_in, far_out)) =
                     (near.into_split(), far.into_split());
-                tokio::spawn(carry(near_in, far_out, Arc::clone(&allowed), state.subscribe()));
-                tokio::spawn(carry(far_in, near_out, Arc::clone(&unlimited), state.subscribe()));
+                let to_server = carry(near_in, far_out, Arc::clone(&allowed), state.subscribe());
+                let to_client = carry(far_in, near_out, Arc::clone(&unlimited), state.subscribe());
+                let living = Arc::clone(&living);
+                tokio::spawn(async move {
+                    living.fetch_add(1, Ordering::SeqCst);
+                    to_server.await;
+                    living.fetch_sub(1, Ordering::SeqCst);
+                });
+                tokio::spawn(async move {
+                    if let Some(_unheard) = to_client.await {
+                        std::future::pending::<()>().await;
+                    }
+                });
             }
         });
-        Self { address, cable, allowance, made }
+        Self { address, cable, allowance, made, open }
     }
 
     /// The address of the near end.
@@ -80,6 +93,11 @@ impl Proxy {
     /// Connections that were made through it so far.
     pub fn made(&self) -> usize {
         self.made.load(Ordering::SeqCst)
+    }
+
+    /// Connections whose near end is not closed.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
     }
 
     /// Changes the cable, for the connections that are there and for those that come.
@@ -113,18 +131,19 @@ fn split(url: &str) -> (&str, &str, &str) {
     (user, address, rest)
 }
 
+/// Ends when the cable is cut, or one end is gone; answers the way to the other if it must not hear of that.
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     allowance: Arc<AtomicUsize>,
     mut cable: watch::Receiver<State>,
-) {
+) -> Option<OwnedWriteHalf> {
     let mut buffer = vec![0; 64 * 1024];
     // What was cut or swallowed once never heals: bytes are missing.
     let first = *cable.borrow_and_update();
     // It may have been cut while the far end was connected.
     if first.cable == Cable::Cut {
-        return;
+        return None;
     }
     let mut swallows = first.cable == Cable::Silent;
     loop {
@@ -134,18 +153,18 @@ async fn carry(
             changed = cable.changed() => {
                 let state = *cable.borrow_and_update();
                 if changed.is_err() || state.cable == Cable::Cut {
-                    return;
+                    return None;
                 }
                 swallows |= state.silences > first.silences;
             }
             read = from.read(&mut buffer) => match read {
-                Ok(0) | Err(_) => return,
+                Ok(0) | Err(_) => return swallows.then_some(to),
                 Ok(_) if swallows => {}
                 Ok(length) => {
                     let passed = pass(&allowance, length);
                     swallows |= passed < length;
                     if to.write_all(&buffer[..passed]).await.is_err() {
-                        return;
+                        return None;
                     }
                 }
             },

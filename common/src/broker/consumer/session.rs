@@ -9,13 +9,13 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection, Event};
+use lapin::{Channel, Event};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::settle::Held;
 use super::{ConsumerConfig, Delivery, Disposition};
-use crate::broker::connection::{Broker, close, close_channel, open_channel};
+use crate::broker::connection::{Broker, Connection, close, close_channel, open_channel};
 use crate::broker::error::{Error, Result, within};
 use crate::broker::topology::{self, INTERNAL_ERROR};
 
