@@ -11,7 +11,8 @@
 //! handed back. The names are stable. `ORDERMILL_FREEZE_AT` stops it there instead, as by SIGSTOP, until
 //! somebody sends SIGCONT, `ORDERMILL_PANIC_AT` makes that one task panic (with `*` for a number each that
 //! comes to this place); and
-//! `ORDERMILL_CLOCK_SKEW_SECONDS=3600@2` makes its clock jump by an hour after two seconds.
+//! `ORDERMILL_CLOCK_SKEW_SECONDS=3600@2` makes its clock jump by an hour after two seconds. Its health listener
+//! also answers `/memory` then: the bytes that the process has in use.
 //!
 //! [`crash_point!`]: crate::crash_point
 

@@ -10,5 +10,5 @@ mod site;
 mod store;
 
 pub use grounds::{Commands, Grounds};
-pub use processes::{Processes, is_ready};
+pub use processes::{Processes, ask, is_ready};
 pub use site::{Admin, Settings, Site};

@@ -100,13 +100,17 @@ fn start(site: &Site, place: usize) -> Result<Tied> {
 
 /// Whether a process answers 200 at this path of its health listener, now.
 pub fn is_ready(address: SocketAddr, path: &str) -> bool {
+    ask(address, path).is_some()
+}
+
+/// What a process answers at this path of its health listener, when that is a 200.
+pub fn ask(address: SocketAddr, path: &str) -> Option<String> {
     let mut answer = String::new();
     let request = format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n");
-    TcpStream::connect_timeout(&address, Duration::from_secs(1))
-        .and_then(|mut stream| {
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            stream.write_all(request.as_bytes())?;
-            stream.read_to_string(&mut answer)
-        })
-        .is_ok_and(|_| answer.split(' ').nth(1) == Some("200"))
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.write_all(request.as_bytes()).ok()?;
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    (head.split(' ').nth(1) == Some("200")).then(|| body.to_owned())
 }

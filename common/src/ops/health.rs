@@ -89,6 +89,8 @@ pub async fn serve_health<R: Readiness>(
 ) {
     let health = Arc::new(Health { readiness, draining, last: Mutex::new(None) });
     let router = Router::new().route("/readyz", get(readyz::<R>)).with_state(health).merge(livez());
+    #[cfg(feature = "crash-points")]
+    let router = router.merge(super::memory::in_use());
     serve(listener, router, Patience::default(), until).await;
 }
 

@@ -8,6 +8,8 @@
 
 mod health;
 mod listen;
+#[cfg(feature = "crash-points")]
+mod memory;
 mod probe;
 mod serve;
 pub mod settings;
