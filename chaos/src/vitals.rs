@@ -66,6 +66,8 @@ pub struct Vitals {
     /// To the database.
     connections: usize,
     broker: Broker,
+    /// To the broker, of each process that has a proxy there: also those that only their process still holds.
+    links: Vec<(String, u64)>,
 }
 
 impl Vitals {
@@ -93,7 +95,11 @@ impl Vitals {
         let workers = stage.workers.iter().map(|worker| (Role::Worker, worker));
         let signs = gateway.chain(apis).chain(workers).filter_map(sign).collect();
         let connections = usize::try_from(Sight::connections(&stage.db).await?)?;
-        Ok(Self { signs, connections, broker: Broker::count(stage)? })
+        let members = stage.apis.iter().chain(&stage.workers).zip(&stage.links);
+        let links = members
+            .map(|(member, links)| (member.name().to_owned(), links.broker.tally().open))
+            .collect();
+        Ok(Self { signs, connections, broker: Broker::count(stage)?, links })
     }
 
     /// Waits until no more is open than in the beginning, and answers what has not gone back to that.
@@ -126,6 +132,11 @@ impl Vitals {
         ] {
             if is > was + slack {
                 grown.push(format!("LEAK: {what} were {was} and are {is}"));
+            }
+        }
+        for ((name, was), (_, is)) in self.links.iter().zip(&now.links) {
+            if is > was {
+                grown.push(format!("LEAK: links of {name} to the broker were {was} and are {is}"));
             }
         }
         if is.consumers != was.consumers {
