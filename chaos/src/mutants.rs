@@ -112,6 +112,12 @@ struct Scratch {
 
 impl Scratch {
     fn prepare() -> Result<Self> {
+        let status = Command::new("git")
+            .current_dir(binaries::root())
+            .args(["status", "--porcelain"])
+            .output()?;
+        // Otherwise what is played without the patch is not what it is planted in.
+        ensure!(status.stdout.is_empty(), "commit first: not all is committed\n{}", words(&status));
         let home = binaries::target()?.join("mutants");
         let (tree, target) = (home.join("tree"), home.join("target"));
         fs::create_dir_all(&home)?;

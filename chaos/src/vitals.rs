@@ -4,9 +4,8 @@
 //! The start value is that of a fresh installation that nobody has used yet, the end that of one that everybody
 //! has left. What is kept for a while is gone from both: pools let go of connections after 10 s and their server
 //! after 15, the client of the payment gateway after 15, the clients of the APIs are gone themselves. So a process
-//! that lives since the beginning and one that was just started hold the same, but for two things: a lane keeps
-//! the socket of its last connection until it is given work again, and the broker's library starts a runtime of
-//! its own, once, when it first loses a connection.
+//! that lives since the beginning and one that was just started hold the same, but for one thing: the broker's
+//! library starts a runtime of its own, once, when it first loses a connection.
 
 mod broker;
 
@@ -17,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{LANES, Member, Sight, Stage};
+use crate::stage::{Links, Member, Sight, Stage};
 use broker::{Broker, unlimited};
 
 /// Of all processes together: less than one more for each of twenty faults, and more than what a look from
@@ -37,13 +36,11 @@ enum Role {
 }
 
 impl Role {
-    /// What a process that has been at work may hold beyond a fresh one. Stages have their lanes: carts and
-    /// checkouts; reserve, settle and cancel.
+    /// What a process that has been at work may hold beyond a fresh one.
     const fn more_than_fresh(self) -> usize {
         match self {
             Self::Gateway => 0,
-            Self::Api => 2 * LANES + RUNTIME,
-            Self::Worker => 3 * LANES + RUNTIME,
+            Self::Api | Self::Worker => RUNTIME,
         }
     }
 }
@@ -66,8 +63,36 @@ pub struct Vitals {
     /// To the database.
     connections: usize,
     broker: Broker,
-    /// To the broker, of each process that has a proxy there: also those that only their process still holds.
-    links: Vec<(String, u64)>,
+    links: Vec<Linked>,
+}
+
+/// The connections of a process that has proxies, also those that only the process still holds.
+#[derive(Debug)]
+struct Linked {
+    name: String,
+    database: u64,
+    broker: u64,
+}
+
+impl Linked {
+    fn of(member: &Member, links: &Links) -> Self {
+        Self {
+            name: member.name().to_owned(),
+            database: links.database.tally().open,
+            broker: links.broker.tally().open,
+        }
+    }
+
+    fn grown(&self, fresh: &Self) -> Vec<String> {
+        let servers =
+            [("database", fresh.database, self.database), ("broker", fresh.broker, self.broker)];
+        let grown = servers.into_iter().filter(|(_, was, is)| is > was);
+        grown
+            .map(|(server, was, is)| {
+                format!("LEAK: links of {} to the {server} were {was} and are {is}", self.name)
+            })
+            .collect()
+    }
 }
 
 impl Vitals {
@@ -93,12 +118,11 @@ impl Vitals {
         let gateway = [(Role::Gateway, &stage.gateway)].into_iter();
         let apis = stage.apis.iter().map(|api| (Role::Api, api));
         let workers = stage.workers.iter().map(|worker| (Role::Worker, worker));
-        let signs = gateway.chain(apis).chain(workers).filter_map(sign).collect();
+        let linked = apis.chain(workers);
+        let signs = gateway.chain(linked.clone()).filter_map(sign).collect();
         let connections = usize::try_from(Sight::connections(&stage.db).await?)?;
-        let members = stage.apis.iter().chain(&stage.workers).zip(&stage.links);
-        let links = members
-            .map(|(member, links)| (member.name().to_owned(), links.broker.tally().open))
-            .collect();
+        let links = linked.zip(&stage.links).map(|((_, member), links)| Linked::of(member, links));
+        let links = links.collect();
         Ok(Self { signs, connections, broker: Broker::count(stage)?, links })
     }
 
@@ -134,10 +158,8 @@ impl Vitals {
                 grown.push(format!("LEAK: {what} were {was} and are {is}"));
             }
         }
-        for ((name, was), (_, is)) in self.links.iter().zip(&now.links) {
-            if is > was {
-                grown.push(format!("LEAK: links of {name} to the broker were {was} and are {is}"));
-            }
+        for (fresh, now) in self.links.iter().zip(&now.links) {
+            grown.extend(now.grown(fresh));
         }
         if is.consumers != was.consumers {
             grown.push(format!(
@@ -207,5 +229,13 @@ mod tests {
     #[test]
     fn a_process_that_is_gone_is_no_leak() {
         assert_eq!(leaking(&signs([12, 30, 40]), &[]), None);
+    }
+
+    #[test]
+    fn one_link_more_is_a_leak() {
+        let linked = |database, broker| Linked { name: "worker-1".to_owned(), database, broker };
+        let fresh = linked(3, 4);
+        assert_eq!(linked(2, 4).grown(&fresh), [""; 0]);
+        assert_eq!(linked(4, 5).grown(&fresh).len(), 2);
     }
 }

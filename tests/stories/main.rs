@@ -17,4 +17,5 @@ mod payments;
 mod pipeline;
 mod readme;
 mod rooms;
+mod verdicts;
 mod waking;

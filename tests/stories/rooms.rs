@@ -18,16 +18,12 @@ use ordermill_common::order::Status;
 use ordermill_common::outbox::{Relay, RelayConfig};
 use ordermill_tests::database::{door_to, fresh_name, migrated, server};
 use ordermill_tests::until;
-use ordermill_worker::decide::CallOutcome;
 use ordermill_worker::reserve::{Reserve, Reserved, Wake};
-use ordermill_worker::settle::{Report, Settle, Settled};
 use ordermill_worker::sweep::Sweeper;
 use ordermill_worker::task::Holder;
 use sqlx::{MySql, Transaction};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-use crate::faults::hold;
 
 /// A buyer's checkout of one piece, accepted that many seconds ago.
 async fn accepted(db: &Db, product: ProductId, seconds_ago: u32) -> OrderId {
@@ -61,7 +57,7 @@ async fn accepted(db: &Db, product: ProductId, seconds_ago: u32) -> OrderId {
 }
 
 /// A product with that many pieces.
-async fn shelved(db: &Db, pieces: i64) -> ProductId {
+pub(crate) async fn shelved(db: &Db, pieces: i64) -> ProductId {
     let product = ProductId::mint();
     let insert = "insert into products (id, sku, name, description, price, version, created_at, \
         updated_at) values (?, 'MUG', 'Mug', '', 500, 1, now(6), now(6))";
@@ -76,12 +72,12 @@ async fn shelved(db: &Db, pieces: i64) -> ProductId {
 }
 
 /// A worker of its own.
-fn holder() -> Holder {
+pub(crate) fn holder() -> Holder {
     Holder { owner: OwnerId::mint(), lease: Duration::from_secs(30) }
 }
 
 /// One lane of it.
-fn lane<U: Unit>(db: &Db, unit: U) -> GroupCommit<U> {
+pub(crate) fn lane<U: Unit>(db: &Db, unit: U) -> GroupCommit<U> {
     let limits = Limits::new(1, 200, Duration::from_secs(10));
     GroupCommit::start(db, unit, limits, &TaskTracker::new())
 }
@@ -93,7 +89,7 @@ async fn ask(reserve: &GroupCommit<Reserve>, order_id: OrderId) -> Result<Reserv
 }
 
 /// An order of one piece whose stock is taken.
-async fn reserved(db: &Db, holder: Holder, product: ProductId) -> OrderId {
+pub(crate) async fn reserved(db: &Db, holder: Holder, product: ProductId) -> OrderId {
     let order_id = accepted(db, product, 1).await;
     let reserved = ask(&lane(db, Reserve { db: db.clone(), holder }), order_id).await;
     assert!(matches!(reserved, Ok(Reserved::Charge(_))), "{reserved:?}");
@@ -101,7 +97,7 @@ async fn reserved(db: &Db, holder: Holder, product: ProductId) -> OrderId {
 }
 
 /// Somebody else's lock on the cart of the order's buyer.
-async fn hold_cart(db: &Db, order: OrderId) -> Transaction<'static, MySql> {
+pub(crate) async fn hold_cart(db: &Db, order: OrderId) -> Transaction<'static, MySql> {
     let mut holding = db.pool().begin().await.expect("a transaction");
     sqlx::query(
         "select version from carts \
@@ -160,42 +156,6 @@ async fn a_reserve_whose_commit_was_not_confirmed_goes_on_with_its_own_payment()
 }
 
 #[tokio::test]
-async fn a_verdict_that_a_held_row_keeps_from_being_written_is_asked_for_again_soon() {
-    let database = migrated(&fresh_name()).await;
-    let db = door_to(&database);
-    let mug = shelved(&db, 5).await;
-    let (holder, patience) = (holder(), Duration::from_secs(30));
-    let order_id = reserved(&db, holder, mug).await;
-    let woken = sqlx::query("update payments set wakes = 5").execute(db.pool()).await;
-    woken.expect("the statement is right");
-    let holding = hold(&db, mug).await;
-    let settle = lane(&db, Settle { holder });
-    let outcome = CallOutcome::Declined("insufficient_funds".to_owned());
-
-    // A declined order gives its stock back, which it cannot now.
-    let report = Report { order_id, outcome, at: clock::now() };
-    assert_eq!(settle.submit(report.clone(), patience).await, Ok(Settled::PutOff));
-
-    let (is_leased, seconds, wakes): (bool, i64, i32) = sqlx::query_as(
-        "select owner is not null, timestampdiff(second, now(6), wake_at), wakes \
-         from payments \
-         where order_id = ?",
-    )
-    .bind(order_id)
-    .fetch_one(db.pool())
-    .await
-    .expect("the payment is there");
-    assert!(!is_leased && seconds < 2, "{is_leased} {seconds}");
-    // Whoever came round is not lost: the next message that is may cost half a minute, not ten.
-    assert_eq!(wakes, 0);
-    holding.rollback().await.expect("nothing was changed");
-    let settled = settle.submit(report, patience).await;
-    assert_eq!(settled, Ok(Settled::Done(Status::PaymentFailed)));
-    db.close().await;
-    database.remove().await;
-}
-
-#[tokio::test]
 async fn a_cart_that_somebody_holds_puts_off_the_rejection_that_would_fill_it() {
     let database = migrated(&fresh_name()).await;
     let db = door_to(&database);
@@ -211,66 +171,6 @@ async fn a_cart_that_somebody_holds_puts_off_the_rejection_that_would_fill_it() 
     assert_eq!(put_off, Ok(Reserved::PutOff));
     holding.rollback().await.expect("nothing was changed");
     assert_eq!(ask(late).await, Ok(Reserved::Ended(Status::Rejected)));
-    db.close().await;
-    database.remove().await;
-}
-
-#[tokio::test]
-async fn a_cart_that_somebody_holds_puts_off_its_own_order_alone() {
-    let database = migrated(&fresh_name()).await;
-    let db = door_to(&database);
-    let (mug, holder) = (shelved(&db, 5).await, holder());
-    let (declined, paid) = (reserved(&db, holder, mug).await, reserved(&db, holder, mug).await);
-    let holding = hold_cart(&db, declined).await;
-    let settle = lane(&db, Settle { holder });
-    let report = |order_id, outcome| {
-        let report = Report { order_id, outcome, at: clock::now() };
-        settle.submit(report, Duration::from_secs(30))
-    };
-    let refusal = || CallOutcome::Declined("insufficient_funds".to_owned());
-
-    let (put_off, settled) =
-        tokio::join!(report(declined, refusal()), report(paid, CallOutcome::Captured));
-
-    assert_eq!(settled, Ok(Settled::Done(Status::Paid)));
-    assert_eq!(put_off, Ok(Settled::PutOff));
-    holding.rollback().await.expect("nothing was changed");
-    let settled = report(declined, refusal()).await;
-    assert_eq!(settled, Ok(Settled::Done(Status::PaymentFailed)));
-    db.close().await;
-    database.remove().await;
-}
-
-#[tokio::test]
-async fn verdicts_that_cannot_be_written_are_told_of_once_and_are_no_calls_without_a_verdict() {
-    let database = migrated(&fresh_name()).await;
-    let db = door_to(&database);
-    let holder = holder();
-    let order_id = reserved(&db, holder, shelved(&db, 5).await).await;
-    sqlx::query("delete from carts").execute(db.pool()).await.expect("the statement is right");
-    let settle = lane(&db, Settle { holder });
-    let report = |outcome| {
-        let report = Report { order_id, outcome, at: clock::now() };
-        settle.submit(report, Duration::from_secs(30))
-    };
-
-    // The lines of a declined order go back into a cart, which is not there.
-    for _ in 0..9 {
-        let declined = CallOutcome::Declined("insufficient_funds".to_owned());
-        assert_eq!(report(declined).await, Ok(Settled::PutOff));
-    }
-
-    let told: (i32, i32, i64) = sqlx::query_as(
-        "select attempts, failures, (select count(*) from dead_letters) from payments where order_id = ?",
-    )
-    .bind(order_id)
-    .fetch_one(db.pool())
-    .await
-    .expect("the payment is there");
-    assert_eq!(told, (0, 9, 1));
-    // Many failures do not make the first silence of the gateway the last.
-    let silence = CallOutcome::NoVerdict("charge", "timed_out".to_owned());
-    assert_eq!(report(silence).await, Ok(Settled::Done(Status::Reserved)));
     db.close().await;
     database.remove().await;
 }

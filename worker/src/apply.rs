@@ -19,6 +19,10 @@ use ordermill_common::stock;
 use crate::decide::{CallOutcome, Decision, OrderStep, PaymentStep};
 use crate::task::Holder;
 
+/// Failures to write a verdict, half a minute together with their pauses, after which the lines of an order that
+/// ends do not go back into the cart: that may be what fails, and the end of the order is worth more.
+pub(crate) const TRIED_WITH_CART: u32 = 5;
+
 /// An order as a stage found it, and what is to be written of it.
 #[derive(Debug)]
 pub struct Case<'a> {
@@ -56,7 +60,10 @@ impl Case<'_> {
 
     /// Whether its lines go back into the cart with that.
     fn returns_lines(&self) -> Result<bool> {
-        Ok(self.releases()? && self.status_after()? == Status::PaymentFailed)
+        let failures = self.payment.map_or(0, |payment| payment.failures);
+        Ok(failures < TRIED_WITH_CART
+            && self.releases()?
+            && self.status_after()? == Status::PaymentFailed)
     }
 }
 
@@ -182,7 +189,7 @@ async fn write_payments(tx: &mut Tx<'_>, holder: Holder, cases: &[&Case<'_>]) ->
         if case.decision.count_attempt
             && let Some(CallOutcome::NoVerdict(call, why)) = case.outcome
         {
-            attempts.push((payment, *call, cut(why)));
+            attempts.push((payment, call.as_str(), cut(why)));
         }
         let change = match (case.decision.payment, case.outcome) {
             (None, _) => continue,

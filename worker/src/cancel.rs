@@ -108,7 +108,9 @@ impl Unit for Cancel {
                     order: order.status,
                     payment: payment.map(|payment| payment.status),
                     attempts: 0,
+                    first_silence: None,
                     age: Duration::ZERO,
+                    held: false,
                     cancel_asked: cancellation.is_some(),
                 };
                 let decision = decide::cancel(&facts);

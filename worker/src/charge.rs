@@ -11,7 +11,7 @@ use ordermill_common::payment::{Breaker, Charge, Gateway, Method, Verdict};
 use ordermill_common::trace::RequestId;
 use tokio::sync::Semaphore;
 
-use crate::decide::CallOutcome;
+use crate::decide::{Call, CallOutcome};
 use crate::task::Task;
 
 /// How long an order waits for its turn before it is put off.
@@ -84,7 +84,7 @@ impl Till {
         match self.call(call, leased_until).await {
             Ok(Ok(Verdict::Captured)) => CallOutcome::Captured,
             Ok(Ok(Verdict::Declined(why))) => CallOutcome::Declined(why),
-            Ok(Err(error)) => CallOutcome::NoVerdict("charge", error.as_str().to_owned()),
+            Ok(Err(error)) => CallOutcome::NoVerdict(Call::Charge, error.as_str().to_owned()),
             Err(uncalled) => uncalled,
         }
     }
@@ -99,7 +99,7 @@ impl Till {
         };
         match self.call(call, leased_until).await {
             Ok(Ok(())) => CallOutcome::Voided,
-            Ok(Err(error)) => CallOutcome::NoVerdict("void", error.as_str().to_owned()),
+            Ok(Err(error)) => CallOutcome::NoVerdict(Call::Void, error.as_str().to_owned()),
             Err(uncalled) => uncalled,
         }
     }

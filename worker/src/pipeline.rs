@@ -104,7 +104,11 @@ impl Pipeline {
     async fn settle(&self, order_id: OrderId, mut outcome: CallOutcome) -> Disposition {
         loop {
             if let CallOutcome::NoVerdict(call, why) = &outcome {
-                tracing::warn!(call, outcome = why, "no verdict from the payment gateway");
+                tracing::warn!(
+                    call = call.as_str(),
+                    outcome = why,
+                    "no verdict from the payment gateway"
+                );
             }
             let leased_until = Instant::now() + self.holder.lease;
             let report = Report { order_id, outcome: outcome.clone(), at: clock::now() };

@@ -16,7 +16,7 @@ use ordermill_common::order::Status;
 use ordermill_common::{cancellation, order, payment};
 use sqlx::MySqlConnection;
 
-use crate::apply::{Case, apply, lock_payments};
+use crate::apply::{Case, TRIED_WITH_CART, apply, lock_payments};
 use crate::decide::{self, CallOutcome, Decision, Facts, PUT_OFF, pause};
 use crate::letters;
 use crate::task::{Holder, Task};
@@ -98,7 +98,9 @@ impl Unit for Settle {
                     order: order.status,
                     payment: payment.map(|payment| payment.status),
                     attempts: payment.map_or(0, |payment| payment.attempts),
+                    first_silence: payment.and_then(|payment| payment.first_silence),
                     age: payment.map_or(Duration::ZERO, |payment| payment.age),
+                    held: payment.is_some_and(|row| row.owner == Some(self.holder.owner)),
                     cancel_asked: cancellation.is_some(),
                 };
                 let decision = decide::settle(&facts, outcome);
@@ -132,15 +134,16 @@ impl Unit for Settle {
     }
 
     /// The verdict could not be written. The payment sleeps, and is asked for again: the gateway answers
-    /// the same. Many failures leave a dead letter, so that somebody looks.
+    /// the same. After some failures a dead letter tells somebody, and the lines stay out of the cart.
     async fn failed_alone(
         &self,
         conn: &mut MySqlConnection,
         report: &Report,
         error: &Error,
     ) -> Result<Option<Settled>> {
-        let failures = payment::store::put_off_failed(conn, report.order_id, pause).await?;
-        if failures == Some(REPORTED_AFTER) {
+        let failures =
+            payment::store::put_off_failed(conn, self.holder.owner, report.order_id, pause).await?;
+        if failures == Some(TRIED_WITH_CART) {
             let why = ordermill_common::log::chain(error);
             letters::record(conn, (Kind::OrderCheckoutV1, report.order_id), "settle", &why).await?;
         }
@@ -151,5 +154,3 @@ impl Unit for Settle {
 const GIVEN_UP: &str = "the payment gateway gave no verdict; the payment is being voided";
 const VOID_OVERDUE: &str =
     "the payment gateway has not confirmed the void after many calls; it is asked until it does";
-/// Failures to write a verdict after which a dead letter says so, once.
-const REPORTED_AFTER: u32 = 8;

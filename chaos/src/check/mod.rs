@@ -10,6 +10,7 @@ mod late;
 mod money;
 mod store;
 mod trouble;
+mod verdicts;
 
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -83,7 +84,9 @@ async fn compare(
     claims::taken_back(&stage.db, crowd, violations).await?;
     histories::check(&stage.db, crowd, violations).await?;
     money::check(&stage.site.ledger(), &rows, violations)?;
-    books::letters(&rows, &store::letters(&stage.db).await?, expected, violations);
+    let letters = store::letters(&stage.db).await?;
+    books::letters(&rows, &letters, expected, violations);
+    verdicts::check(&stage.db, &rows, &letters, &crowd.shelves, expected, violations).await?;
     books::logs(&stage.site.errors_logged()?, expected, violations);
     let (outbox, negative) = store::leftovers(&stage.db).await?;
     if outbox + negative > 0 {

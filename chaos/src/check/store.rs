@@ -9,6 +9,7 @@ use ordermill_common::db::Db;
 use ordermill_common::id::{OrderId, PaymentId};
 use sqlx::AssertSqlSafe;
 use sqlx::mysql::MySqlDatabaseError;
+use sqlx::types::chrono::{DateTime, Utc};
 
 /// A row that a check of its table forbids: to MariaDB, and to MySQL.
 const CHECK_VIOLATED: [u16; 2] = [4025, 3819];
@@ -48,11 +49,12 @@ pub(super) struct Letter {
     pub(super) source: String,
     pub(super) reason: String,
     pub(super) state: String,
+    pub(super) died_at: DateTime<Utc>,
 }
 
 /// Every dead letter.
 pub(super) async fn letters(db: &Db) -> Result<Vec<Letter>> {
-    let letters = "select message_id, order_id, source, reason, state from dead_letters";
+    let letters = "select message_id, order_id, source, reason, state, died_at from dead_letters";
     Ok(sqlx::query_as(letters).fetch_all(db.pool()).await?)
 }
 

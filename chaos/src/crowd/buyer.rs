@@ -20,6 +20,8 @@ use super::caller::Caller;
 use super::pace::Pace;
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(80);
+/// Orders of the past that a buyer still looks at.
+const REMEMBERED: usize = 8;
 /// How long a call that was given up may still be carried out: longer than any process stands still.
 const LATEST: Duration = Duration::from_mins(2);
 
@@ -33,6 +35,8 @@ pub(super) struct Buyer {
     products: Arc<[String]>,
     orders: u64,
     kept: Kept,
+    /// Some orders whose first answer was waited for.
+    past: Vec<String>,
     /// The place of the last double click, until the cart is filled again.
     clicked: Option<usize>,
     /// What calls that were given up may still put into the cart, and since when.
@@ -48,8 +52,8 @@ impl Buyer {
         pace: Arc<Pace>,
         products: Arc<[String]>,
     ) -> Self {
-        let (orders, kept, clicked, loose) = (0, Kept::default(), None, Vec::new());
-        Self { caller, email, mood, pace, products, orders, kept, clicked, loose }
+        let (kept, past, clicked, loose) = (Kept::default(), Vec::new(), None, Vec::new());
+        Self { caller, email, mood, pace, products, orders: 0, kept, past, clicked, loose }
     }
 
     /// Buys until `closing`; an order that was begun is brought to its answer. Then some keys of the whole
@@ -81,6 +85,20 @@ impl Buyer {
                 self.cancel(&order).await?;
             }
             self.watch(&order, closing).await?;
+            if self.past.len() == REMEMBERED {
+                let place = self.caller.dice().below(REMEMBERED);
+                self.past.swap_remove(place);
+            }
+            self.past.push(order);
+        }
+        self.look_back().await
+    }
+
+    /// Looks at an order of the past, which an administrator may have moved along.
+    async fn look_back(&mut self) -> Result<()> {
+        if !self.past.is_empty() {
+            let order = self.caller.dice().pick(&self.past).clone();
+            self.look(&order).await?;
         }
         Ok(())
     }
@@ -127,22 +145,29 @@ impl Buyer {
 
     /// Looks at the order until it has ended, or patience has.
     async fn watch(&mut self, order: &str, closing: &CancellationToken) -> Result<()> {
-        let path = format!("/v1/orders/{order}");
         for _ in 0..self.mood.looks {
-            let reply = self.caller.ask("look", order, &Request::new("GET", &path)).await?;
-            if !reply.is_ok() {
-                let words = format!("{order} was accepted, and reading it is {}", reply.status);
-                self.caller.testimony().violation(words);
-                return Ok(());
-            }
-            let version = reply.body["version"].as_u64().unwrap_or_default();
-            let status = reply.text("status");
-            self.caller.testimony().saw(order, version, status);
-            if !matches!(status, "accepted" | "reserved") || closing.is_cancelled() {
+            let status = self.look(order).await?;
+            let is_open = matches!(status.as_deref(), Some("accepted" | "reserved"));
+            if !is_open || closing.is_cancelled() {
                 return Ok(());
             }
             sleep(BETWEEN_LOOKS).await;
         }
         Ok(())
+    }
+
+    /// Answers its status; `None` when it cannot be read, which is a violation.
+    async fn look(&mut self, order: &str) -> Result<Option<String>> {
+        let path = format!("/v1/orders/{order}");
+        let reply = self.caller.ask("look", order, &Request::new("GET", &path)).await?;
+        if !reply.is_ok() {
+            let words = format!("{order} was accepted, and reading it is {}", reply.status);
+            self.caller.testimony().violation(words);
+            return Ok(None);
+        }
+        let version = reply.body["version"].as_u64().unwrap_or_default();
+        let status = reply.text("status");
+        self.caller.testimony().saw(order, version, status);
+        Ok(Some(status.to_owned()))
     }
 }

@@ -162,11 +162,13 @@ impl Crowd {
     /// never got an answer.
     pub async fn leave(&mut self) -> Result<()> {
         self.closing.cancel();
+        let mut outcome = Ok(());
+        // Nobody is left behind who would still buy while everything is compared.
         while let Some(ended) = self.tasks.join_next().await {
-            ended.context("a buyer panicked")??;
+            outcome = outcome.and(ended.context("a buyer panicked").flatten());
         }
         self.testimony.flush();
-        Ok(())
+        outcome
     }
 }
 

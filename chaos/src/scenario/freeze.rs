@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::gateway;
 use super::point::{Place, member, nth, victims};
 use crate::scene::{Scenario, Scene, Trial};
+use crate::stage::FREEZE_AT;
 
 /// Where it stands still.
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +131,7 @@ pub(super) async fn freeze_at(
     point: &str,
     nth: u64,
 ) -> Result<()> {
-    let arm = [("ORDERMILL_FREEZE_AT", format!("{point}:{nth}"))];
+    let arm = [(FREEZE_AT, format!("{point}:{nth}"))];
     block_in_place(|| member(scene, place).start_with(&arm))?;
     let armed = Instant::now();
     while !member(scene, place).is_frozen() {

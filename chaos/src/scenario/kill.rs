@@ -105,7 +105,7 @@ fn api<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     })
 }
 
-fn gateway<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+pub(super) fn gateway<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         scene.go_on(100, 1_200).await;
         scene.breaks();
@@ -117,21 +117,27 @@ fn gateway<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>>
     })
 }
 
-fn killed_database<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+pub(super) fn killed_database<'a>(
+    scene: &'a mut Scene<'_>,
+    _: u32,
+) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(database(scene, Grounds::kill_database, true))
 }
 
-fn stopped_database<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+pub(super) fn stopped_database<'a>(
+    scene: &'a mut Scene<'_>,
+    _: u32,
+) -> BoxFuture<'a, Result<Trial>> {
     // There is no command that stops a given one in order.
     let is_killed = scene.stage.grounds.are_given();
     Box::pin(database(scene, Grounds::stop_database, is_killed))
 }
 
-fn killed_broker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+pub(super) fn killed_broker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(broker(scene, Grounds::kill_broker))
 }
 
-fn stopped_broker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+pub(super) fn stopped_broker<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(broker(scene, Grounds::stop_broker))
 }
 

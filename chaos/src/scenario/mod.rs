@@ -12,6 +12,7 @@ mod link;
 mod logs;
 mod message;
 mod outage;
+mod overtake;
 mod permanent;
 mod point;
 mod queue;
@@ -30,6 +31,7 @@ pub fn all() -> Vec<Scenario> {
     let rooms = [
         kill::all(),
         crash::all(),
+        overtake::all(),
         outage::all(),
         link::all(),
         freeze::all(),

@@ -1,15 +1,20 @@
 //! Cancellations that meet each stage while it is under way, and an administrator's move.
 
-use anyhow::Result;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
 use futures::future::BoxFuture;
 use ordermill_bench::http::Request;
+use ordermill_common::id::OrderId;
 use tokio::task::block_in_place;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::freeze::freeze_at;
-use super::point::{Place, member};
-use crate::crowd::Mood;
+use super::point::Place;
+use crate::crowd::{Crowd, Mood};
 use crate::scene::{Scenario, Scene, Trial};
+use crate::stage::Sight;
 
 /// Where the worker stands still while the wishes arrive: before and after each commit and each call.
 const POINTS: [&str; 10] = [
@@ -32,8 +37,9 @@ pub(super) fn all() -> Vec<Scenario> {
         mood: || Mood { cancels: 40, ..Mood::default() },
         ..Scenario::new(
             "cancel-race",
-            "A worker stands still before or after a commit or a call; meanwhile every open order is to be cancelled, \
-             and paid ones are to be packed and cancelled at the same time. Then it goes on.",
+            "A worker stands still before or after a commit or a call; meanwhile what it has in hand and other open \
+             orders are to be cancelled, and paid ones are to be packed and cancelled at the same time. Then it goes \
+             on, every other round while the wishes are still being asked.",
             (100, 10),
             act,
         )
@@ -43,34 +49,53 @@ pub(super) fn all() -> Vec<Scenario> {
 fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         let point = POINTS[usize::try_from(trial - 1)? % POINTS.len()];
-        let worker = Place::Worker(scene.some_worker());
+        let number = scene.some_worker();
         let nth = scene.dice.between(1, 4);
-        freeze_at(scene, worker, point, nth).await?;
+        freeze_at(scene, Place::Worker(number), point, nth).await?;
+        let owner = scene.stage.workers[number].owner().context("a worker without a name")?;
+        let held = Sight::leased_by(&scene.stage.db, owner).await?;
         let open = scene.prompt_orders().await?;
-        let mut faults = 0;
-        for order in open.iter().take(WISHES) {
-            faults += cancel(scene, &order.to_string()).await?;
-        }
-        faults += pack_and_cancel(scene).await?;
-        member(scene, worker).thaw();
+        let asked: BTreeSet<OrderId> = held.iter().chain(&open).take(WISHES).copied().collect();
+        // A wish may wait for what the worker has locked, and meets its commit only if that comes.
+        let round = (trial - 1) / u32::try_from(POINTS.len())?;
+        let is_patient = round.is_multiple_of(2);
+        let head_start = Duration::from_millis(scene.dice.between(50, 1_500));
+        let Scene { stage, crowd, .. } = scene;
+        let worker = &mut stage.workers[number];
+        let faults = if is_patient {
+            wish(crowd, &asked).await?
+        } else {
+            let going_on = async {
+                sleep(head_start).await;
+                worker.thaw();
+            };
+            tokio::join!(wish(crowd, &asked), going_on).0?
+        };
+        ensure!(faults > 0, "{point}: no wish was taken");
+        worker.thaw();
         let thawed = Instant::now();
         let took = scene.until_settled(&open, thawed).await?;
-        block_in_place(|| member(scene, worker).wait())?;
+        block_in_place(|| scene.stage.workers[number].wait())?;
         Ok(Trial { faults, recovery: took })
     })
 }
 
 /// Answers how many wishes were taken.
-async fn cancel(scene: &mut Scene<'_>, order: &str) -> Result<u32> {
-    let path = format!("/v1/admin/orders/{order}/cancel");
-    let reply = scene.crowd.clerk.ask("race", order, &Request::new("POST", &path)).await?;
-    scene.crowd.testimony.wished(order, reply.status);
-    Ok(u32::from(reply.is_ok()))
+async fn wish(crowd: &mut Crowd, orders: &BTreeSet<OrderId>) -> Result<u32> {
+    let mut taken = 0;
+    for order in orders {
+        let order = order.to_string();
+        let path = format!("/v1/admin/orders/{order}/cancel");
+        let reply = crowd.clerk.ask("race", &order, &Request::new("POST", &path)).await?;
+        crowd.testimony.wished(&order, reply.status);
+        taken += u32::from(reply.is_ok());
+    }
+    Ok(taken + pack_and_cancel(crowd).await?)
 }
 
 /// Asks for both at once, of some orders that are paid; answers how many of these wishes were taken.
-async fn pack_and_cancel(scene: &mut Scene<'_>) -> Result<u32> {
-    let clerk = &mut scene.crowd.clerk;
+async fn pack_and_cancel(crowd: &mut Crowd) -> Result<u32> {
+    let clerk = &mut crowd.clerk;
     let list = Request::new("GET", "/v1/admin/orders?status=paid&limit=4");
     let paid = clerk.ask("list orders", "paid", &list).await?;
     let mut taken = 0;
@@ -84,10 +109,10 @@ async fn pack_and_cancel(scene: &mut Scene<'_>) -> Result<u32> {
             clerk.both(order, [("race to cancel", &cancel), ("race to pack", &pack)]).await;
         if let Some(reply) = cancelled {
             taken += u32::from(reply.is_ok());
-            scene.crowd.testimony.wished(order, reply.status);
+            crowd.testimony.wished(order, reply.status);
         }
         if packed.is_some_and(|reply| reply.is_ok()) {
-            scene.crowd.testimony.moved(order, "packed");
+            crowd.testimony.moved(order, "packed");
         }
     }
     Ok(taken)

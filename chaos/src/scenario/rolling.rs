@@ -5,18 +5,20 @@ use futures::future::BoxFuture;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
+use super::kill;
 use crate::scene::{Scenario, Scene, Trial};
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![Scenario::new(
         "rolling-restart",
-        "Every process is drained with SIGTERM and started again in turn, old and new ones side by side.",
+        "Every process is drained with SIGTERM and started again in turn, old and new ones side by side; then \
+         both servers are stopped in order and started again.",
         (20, 1),
         act,
     )]
 }
 
-fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+fn act<'a>(scene: &'a mut Scene<'_>, number: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
         let mut faults = 0;
         scene.breaks();
@@ -27,6 +29,9 @@ fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
             faults += 1;
         }
         scene.heals();
+        for server in [kill::stopped_broker, kill::stopped_database] {
+            faults += server(scene, number).await?.faults;
+        }
         let done = Instant::now();
         let open = scene.prompt_orders().await?;
         let took = scene.until_settled(&open, done).await?;

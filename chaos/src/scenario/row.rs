@@ -13,8 +13,15 @@ use tokio::time::{Instant, sleep};
 use super::logs::Logs;
 use crate::dice::Dice;
 use crate::scene::{Scenario, Scene, Trial};
-use crate::stage::Plan;
+use crate::stage::{Plan, Sight};
 
+/// While the order needs the row; of a cart that is when a reserve or a settle may give lines back.
+const OF_AN_ORDER: [&str; 3] = [
+    "select order_id from checkouts where order_id = ? and wake_at is not null for update",
+    "select id from payments where order_id = ? and status = 'pending' for update",
+    "select version from carts where user_id = (select user_id from checkouts where order_id = ?) for update",
+];
+const LOOK: Duration = Duration::from_millis(10);
 const HELD: Duration = Duration::from_secs(10);
 const STORM: Duration = Duration::from_secs(5);
 /// By then a storm has met one of ours.
@@ -32,7 +39,8 @@ pub(super) fn all() -> Vec<Scenario> {
     vec![
         Scenario::new(
             "row-held",
-            "Somebody else holds a product's row for 10 s; the orders of other products go on.",
+            "Somebody else holds a row for 10 s: a product's stock, an open order's checkout, its payment or its buyer's \
+             cart, in turn; the other orders go on.",
             (30, 1),
             held,
         ),
@@ -55,17 +63,15 @@ pub(super) fn all() -> Vec<Scenario> {
     ]
 }
 
-fn held<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
+fn held<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>> {
     Box::pin(async move {
-        let place = scene.dice.below(scene.crowd.shelves.len());
-        let product: ProductId = scene.crowd.shelves[place].product.parse()?;
         let mut stranger = scene.stage.db.connect().await?;
         scene.breaks();
         let mut holding = stranger.begin().await?;
-        sqlx::query("select available from stock where product_id = ? for update")
-            .bind(product)
-            .execute(&mut *holding)
-            .await?;
+        match usize::try_from(trial - 1)? % (OF_AN_ORDER.len() + 1) {
+            0 => lock_stock(scene, &mut holding).await?,
+            place => lock_of_an_order(scene, &mut holding, place - 1).await?,
+        }
         let since = Instant::now();
         scene.until_next(since).await?;
         sleep(HELD.saturating_sub(since.elapsed())).await;
@@ -75,6 +81,36 @@ fn held<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
         let open = scene.prompt_orders().await?;
         Ok(Trial::recovered(scene.until_settled(&open, healed).await?))
     })
+}
+
+async fn lock_stock(scene: &mut Scene<'_>, conn: &mut MySqlConnection) -> Result<()> {
+    let place = scene.dice.below(scene.crowd.shelves.len());
+    let product: ProductId = scene.crowd.shelves[place].product.parse()?;
+    let lock = "select available from stock where product_id = ? for update";
+    sqlx::query(lock).bind(product).execute(conn).await?;
+    Ok(())
+}
+
+/// A row of an order that is under way, as soon as there is one.
+async fn lock_of_an_order(
+    scene: &mut Scene<'_>,
+    conn: &mut MySqlConnection,
+    place: usize,
+) -> Result<()> {
+    let since = Instant::now();
+    loop {
+        for order in Sight::open_orders(&scene.stage.db).await? {
+            let lock = sqlx::query(OF_AN_ORDER[place]).bind(order);
+            match lock.fetch_all(&mut *conn).await {
+                Ok(locked) if locked.is_empty() => {}
+                Ok(_) => return Ok(()),
+                Err(error) if gave_way(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        ensure!(since.elapsed() < scene.patience(MET_WITHIN), "no order was under way");
+        sleep(LOOK).await;
+    }
 }
 
 fn storm<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {

@@ -20,6 +20,8 @@ const READY: Duration = Duration::from_mins(1);
 const GRACE: Duration = Duration::from_secs(40);
 /// The setting that makes a process abort at a crash point.
 pub const CRASH_AT: &str = "ORDERMILL_CRASH_AT";
+/// The setting that makes a process stop itself at a crash point.
+pub const FREEZE_AT: &str = "ORDERMILL_FREEZE_AT";
 
 /// Settings of a process, as environment variables.
 pub type Settings = Vec<(&'static str, String)>;

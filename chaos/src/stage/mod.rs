@@ -18,13 +18,13 @@ use tokio::task::block_in_place;
 use xtask::ports;
 
 pub use links::{Links, address_of};
-pub use member::{CRASH_AT, Health, Member, Settings};
+pub use member::{CRASH_AT, FREEZE_AT, Health, Member, Settings};
 pub use store::Sight;
 
 /// The currency of every installation here.
 pub const CURRENCY: &str = "EUR";
 /// Connections of each stage of a process, as it has them when nobody says otherwise.
-pub const LANES: usize = 2;
+const LANES: usize = 2;
 
 /// What an installation consists of.
 #[derive(Debug, Clone)]

@@ -95,6 +95,27 @@ impl Sight {
         .await?)
     }
 
+    /// The orders that are accepted or reserved, whatever the gateway does with them.
+    pub async fn open_orders(db: &Db) -> Result<Vec<OrderId>> {
+        Ok(sqlx::query_scalar(
+            "select order_id from checkouts where wake_at is not null \
+             union \
+             select order_id from payments where wake_at is not null and status = 'pending'",
+        )
+        .fetch_all(db.pool())
+        .await?)
+    }
+
+    /// The orders whose payments this worker may ask the gateway for, whatever the gateway does with them.
+    pub async fn leased_by(db: &Db, owner: OwnerId) -> Result<Vec<OrderId>> {
+        Ok(sqlx::query_scalar(
+            "select order_id from payments where wake_at is not null and owner = ?",
+        )
+        .bind(owner)
+        .fetch_all(db.pool())
+        .await?)
+    }
+
     /// Waits until all of these orders are settled, and answers how long that took from `since`.
     pub async fn until_settled(
         db: &Db,

@@ -10,6 +10,7 @@ use super::{Role, store};
 use crate::db::{Db, Result, within};
 use crate::id::OwnerId;
 use crate::log::chain;
+use crate::panic::caught;
 use crate::retry::Backoff;
 
 /// Well within the idle time that the server grants the session.
@@ -66,15 +67,29 @@ impl Presence {
         Ok(Some(conn))
     }
 
-    async fn keep(self, mut conn: MySqlConnection, leave: CancellationToken) {
+    async fn keep(self, conn: MySqlConnection, leave: CancellationToken) {
         let keeping = async {
+            let mut conn = Some(conn);
             loop {
-                tokio::time::sleep(LOOK).await;
-                if !matches!(within(LIMIT, store::lock(&mut conn, self.owner)).await, Ok(true)) {
-                    conn = self.enter().await;
+                if caught("presence", self.hold(conn.take())).await.is_none() {
+                    tokio::time::sleep(LOOK).await;
                 }
             }
         };
         leave.run_until_cancelled(keeping).await;
+    }
+
+    /// Holds the lock, of a connection of its own where none is given, until it is not known to be held.
+    async fn hold(&self, conn: Option<MySqlConnection>) {
+        let mut conn = match conn {
+            Some(conn) => conn,
+            None => self.enter().await,
+        };
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if !matches!(within(LIMIT, store::lock(&mut conn, self.owner)).await, Ok(true)) {
+                return;
+            }
+        }
     }
 }

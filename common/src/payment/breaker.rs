@@ -42,8 +42,8 @@ impl Default for BreakerLimits {
 pub struct Breaker {
     limits: BreakerLimits,
     state: State,
-    /// When it opened, until a verdict closes it.
-    opened: Option<Instant>,
+    /// When it opened, and when the last call ended without a verdict; until a verdict closes it.
+    silence: Option<(Instant, Instant)>,
 }
 
 /// Leave to make one call; its end is recorded with [`Breaker::record`].
@@ -74,10 +74,11 @@ enum State {
 impl Breaker {
     /// A closed breaker.
     pub fn new(limits: BreakerLimits) -> Self {
-        Self { limits, state: State::Closed { failures: 0 }, opened: None }
+        Self { limits, state: State::Closed { failures: 0 }, silence: None }
     }
 
-    /// Leave to call now; while the breaker is open or a probe is under way, how long ago it first opened.
+    /// Leave to call now; while the breaker is open or a probe is under way, for how long calls have ended without a
+    /// verdict since it opened. Time in which nobody called does not count.
     pub fn pass(&mut self, now: Instant) -> Result<Pass, Duration> {
         match self.state {
             State::Closed { .. } => Ok(Pass { probe: None }),
@@ -85,7 +86,7 @@ impl Breaker {
             State::Probing { since, pause } if now >= since + self.limits.probe => {
                 Ok(self.probe(now, pause))
             }
-            State::Open { .. } | State::Probing { .. } => Err(self.silent_for(now)),
+            State::Open { .. } | State::Probing { .. } => Err(self.silent_for()),
         }
     }
 
@@ -93,9 +94,12 @@ impl Breaker {
     /// but not prolong the pause.
     pub fn record(&mut self, pass: &Pass, verdict: bool, now: Instant) -> Change {
         if verdict {
-            self.opened = None;
+            self.silence = None;
             let was = std::mem::replace(&mut self.state, State::Closed { failures: 0 });
             return if matches!(was, State::Closed { .. }) { Change::None } else { Change::Closed };
+        }
+        if let Some((_, last)) = &mut self.silence {
+            *last = now;
         }
         match self.state {
             State::Closed { failures } if failures + 1 < self.limits.failures => {
@@ -115,9 +119,8 @@ impl Breaker {
         !matches!(self.state, State::Closed { .. })
     }
 
-    /// How long ago it opened, if no verdict has closed it since.
-    fn silent_for(&self, now: Instant) -> Duration {
-        self.opened.map_or(Duration::ZERO, |opened| now.saturating_duration_since(opened))
+    fn silent_for(&self) -> Duration {
+        self.silence.map_or(Duration::ZERO, |(first, last)| last.saturating_duration_since(first))
     }
 
     fn probe(&mut self, now: Instant, pause: Duration) -> Pass {
@@ -127,7 +130,7 @@ impl Breaker {
 
     fn open(&mut self, pause: Duration, now: Instant) -> Change {
         self.state = State::Open { until: now + pause, pause };
-        self.opened.get_or_insert(now);
+        self.silence.get_or_insert((now, now));
         Change::Opened(pause)
     }
 }
@@ -172,9 +175,9 @@ mod tests {
     fn after_the_pause_one_call_probes_and_its_verdict_closes() {
         let now = Instant::now();
         let mut breaker = opened(now);
-        assert_eq!(breaker.pass(now + SECOND / 2), Err(SECOND / 2));
+        assert_eq!(breaker.pass(now + SECOND / 2), Err(Duration::ZERO));
         let probe = breaker.pass(now + SECOND).unwrap();
-        assert_eq!(breaker.pass(now + SECOND), Err(SECOND));
+        assert_eq!(breaker.pass(now + SECOND), Err(Duration::ZERO));
         assert_eq!(breaker.record(&probe, true, now + SECOND), Change::Closed);
         assert_eq!(fail(&mut breaker, 19, now + SECOND), Change::None);
     }
@@ -195,17 +198,16 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_for_how_long_there_was_no_verdict_through_all_its_probes() {
+    fn it_tells_for_how_long_calls_had_no_verdict_through_all_its_probes() {
         let now = Instant::now();
         let mut breaker = opened(now);
         for second in [10, 20, 30] {
             let probe = breaker.pass(now + second * SECOND).unwrap();
             let _ = breaker.record(&probe, false, now + second * SECOND);
         }
-        assert_eq!(breaker.pass(now + 31 * SECOND), Err(31 * SECOND));
+        assert_eq!(breaker.pass(now + 31 * SECOND), Err(30 * SECOND));
         let probe = breaker.pass(now + 40 * SECOND).unwrap();
         assert_eq!(breaker.record(&probe, true, now + 40 * SECOND), Change::Closed);
-        assert_eq!(breaker.silent_for(now + 50 * SECOND), Duration::ZERO);
         assert_eq!(fail(&mut breaker, 20, now + 50 * SECOND), Change::Opened(SECOND));
         assert_eq!(breaker.pass(now + 50 * SECOND), Err(Duration::ZERO));
     }
@@ -227,7 +229,7 @@ mod tests {
         let now = Instant::now();
         let mut breaker = opened(now);
         let lost = breaker.pass(now + SECOND).unwrap();
-        assert_eq!(breaker.pass(now + 60 * SECOND), Err(60 * SECOND));
+        assert_eq!(breaker.pass(now + 60 * SECOND), Err(Duration::ZERO));
         let probe = breaker.pass(now + 61 * SECOND).unwrap();
         assert_eq!(breaker.record(&lost, false, now + 61 * SECOND), Change::None);
         assert_eq!(breaker.record(&probe, true, now + 61 * SECOND), Change::Closed);

@@ -36,6 +36,12 @@ pub struct Payment {
     pub amount: i64,
     /// Calls that ended without a verdict.
     pub attempts: u32,
+    /// How long ago the first of them was written down, by the database's clock.
+    pub first_silence: Option<Duration>,
+    /// Failures to write an outcome.
+    pub failures: u32,
+    /// Who took the lease last, until it is given back; it may have run out.
+    pub owner: Option<OwnerId>,
     /// Whose lease still runs, if somebody's does.
     pub leased_to: Option<OwnerId>,
     /// How long ago it was created, by the database's clock.
@@ -71,25 +77,32 @@ pub enum PaymentChange<'a> {
 }
 
 fn payment(row: &sqlx::mysql::MySqlRow) -> Result<Payment> {
-    let age: i64 = row.try_get("age")?;
+    let since = |micros: i64| Duration::from_micros(u64::try_from(micros).unwrap_or(0));
     Ok(Payment {
         id: row.try_get("id")?,
         order_id: row.try_get("order_id")?,
         status: PaymentStatus::read(row.try_get("status")?)?,
         method: row.try_get("method")?,
         amount: row.try_get("amount")?,
-        attempts: u32::try_from(row.try_get::<i32, _>("attempts")?).unwrap_or(0),
+        attempts: wake::count(row.try_get("attempts")?)?,
+        first_silence: row.try_get::<Option<i64>, _>("first_silence")?.map(since),
+        failures: wake::count(row.try_get("failures")?)?,
+        owner: row.try_get("owner")?,
         leased_to: row.try_get("leased_to")?,
-        age: Duration::from_micros(u64::try_from(age).unwrap_or(0)),
+        age: since(row.try_get("age")?),
     })
 }
 
 macro_rules! of_orders {
     ($lock:literal) => {
         concat!(
-            "select t.id, t.order_id, t.status, t.method, t.amount, t.attempts, \
+            "select t.id, t.order_id, t.status, t.method, t.amount, t.attempts, t.failures, t.owner, \
                if(t.lease_until > now(6), t.owner, null) as leased_to, \
-               timestampdiff(microsecond, t.created_at, now(6)) as age \
+               timestampdiff(microsecond, t.created_at, now(6)) as age, \
+               if(t.attempts = 0, null, ( \
+                 select timestampdiff(microsecond, a.at, now(6)) \
+                 from payment_attempts a \
+                 where a.payment_id = t.id and a.attempt = 1)) as first_silence \
              from (select unhex(j.id) as id \
                from json_table(?, '$[*]' columns (id char(32) character set ascii path '$')) j \
                limit 1000000) d \

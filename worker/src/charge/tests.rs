@@ -77,7 +77,7 @@ async fn who_waits_too_long_for_a_permit_is_put_off_while_others_are_called() {
     let till = Till { longest_wait: Duration::from_millis(20), ..till(&gateway, 2, call) };
     let lease = Till::lease(call);
     let answers = tokio::join!(charge(&till, lease), charge(&till, lease), charge(&till, lease));
-    let timed_out = CallOutcome::NoVerdict("charge", "timed_out".to_owned());
+    let timed_out = CallOutcome::NoVerdict(Call::Charge, "timed_out".to_owned());
     assert_eq!(answers, (timed_out.clone(), timed_out, CallOutcome::NotCalled));
     assert_eq!(gateway.calls(), 2);
     assert_eq!(till.permits.available_permits(), 2);

@@ -24,10 +24,33 @@ pub struct Facts {
     pub payment: Option<PaymentStatus>,
     /// Calls to the gateway that ended without a verdict so far.
     pub attempts: u32,
+    /// How long ago the first of them was written down.
+    pub first_silence: Option<Duration>,
     /// How old the payment is.
     pub age: Duration,
+    /// Whether the payment is still held by who called: nobody has taken its lease or given it back since.
+    pub held: bool,
     /// Whether a cancellation waits to be decided.
     pub cancel_asked: bool,
+}
+
+/// What the gateway was called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// To charge.
+    Charge,
+    /// To void.
+    Void,
+}
+
+impl Call {
+    /// In one word, for the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Charge => "charge",
+            Self::Void => "void",
+        }
+    }
 }
 
 /// How a call to the gateway ended.
@@ -40,7 +63,7 @@ pub enum CallOutcome {
     /// The void was confirmed.
     Voided,
     /// No verdict: what was called, and how it ended.
-    NoVerdict(&'static str, String),
+    NoVerdict(Call, String),
     /// Not called: its turn did not come in time.
     NotCalled,
     /// Not called: the breaker is open, and the gateway has given nobody a verdict for this long.

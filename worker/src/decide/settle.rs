@@ -6,28 +6,35 @@ use ordermill_common::cancellation::Outcome as CancelOutcome;
 use ordermill_common::order::{Move, Status};
 use ordermill_common::payment::PaymentStatus;
 
-use super::{CallOutcome, Decision, Facts, OrderStep, PaymentStep, pause};
+use super::{Call, CallOutcome, Decision, Facts, OrderStep, PaymentStep, pause};
 
 /// Calls without a verdict after which the order is given up, and its payment voided.
 const MOST_ATTEMPTS: u32 = 5;
 /// Calls without a verdict after which somebody is told that a payment is still not voided, once.
 const VOID_OVERDUE: u32 = 20;
-/// How long an order waits for a verdict, from its payment's creation, before no further charge is tried.
+/// How long an order waits for a verdict, from its first call without one, before no further charge is tried.
 const LONGEST_PENDING: Duration = Duration::from_secs(30);
 /// The longest sleep of an order that waits for a gateway which answers nobody.
 const LONGEST_REST: Duration = Duration::from_secs(10);
 /// The same of a void, which no buyer waits for.
 const LONGEST_VOID_REST: Duration = Duration::from_secs(30);
 
-/// Decides. An outcome that comes too late (the payment has ended, or is to be voided) changes nothing.
+/// Decides. An outcome that comes too late (the payment has ended, or is to be voided) changes nothing, and so
+/// does one that is no verdict, of a caller that has lost the payment's lease or has written this outcome before:
+/// somebody else asks the gateway now, or will.
 pub fn settle(facts: &Facts, outcome: &CallOutcome) -> Decision {
+    let is_verdict =
+        matches!(outcome, CallOutcome::Captured | CallOutcome::Declined(_) | CallOutcome::Voided);
+    if !facts.held && !is_verdict {
+        return Decision::default();
+    }
     match (facts.payment, outcome) {
         (Some(PaymentStatus::Pending), outcome) => pending(facts, outcome),
         (Some(PaymentStatus::VoidDue), CallOutcome::Voided) => Decision {
             payment: Some(PaymentStep::Become(PaymentStatus::Voided)),
             ..Decision::default()
         },
-        (Some(PaymentStatus::VoidDue), CallOutcome::NoVerdict(..)) => Decision {
+        (Some(PaymentStatus::VoidDue), CallOutcome::NoVerdict(Call::Void, _)) => Decision {
             payment: Some(PaymentStep::Sleep(pause(facts.attempts))),
             count_attempt: true,
             void_overdue: facts.attempts + 1 == VOID_OVERDUE,
@@ -92,13 +99,13 @@ fn rest(outcome: &CallOutcome, least: Duration, most: Duration) -> Duration {
     }
 }
 
-/// How long the gateway has kept the order waiting. Before it was asked for the order, only the time counts in
-/// which it answered nobody: behind a backlog an order waits for its turn, however long that takes.
+/// How long the gateway has kept the order waiting: since its first call without a verdict, or while it answered
+/// nobody. Behind a backlog an order waits for its turn, however long that takes.
 fn waited(facts: &Facts, outcome: &CallOutcome) -> Duration {
     match outcome {
-        CallOutcome::Barred(silent) if facts.attempts == 0 => facts.age.min(*silent),
-        CallOutcome::NotCalled if facts.attempts == 0 => Duration::ZERO,
-        _ => facts.age,
+        CallOutcome::NotCalled => Duration::ZERO,
+        CallOutcome::Barred(silent) => facts.age.min(*silent),
+        _ => facts.first_silence.unwrap_or_default(),
     }
 }
 

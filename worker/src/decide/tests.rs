@@ -6,10 +6,18 @@ use ordermill_common::cancellation::Outcome as CancelOutcome;
 use ordermill_common::order::{Applied, Move, Status};
 use ordermill_common::payment::PaymentStatus;
 
-use super::{CallOutcome, Decision, Facts, OrderStep, PaymentStep, cancel, pause, settle};
+use super::{Call, CallOutcome, Decision, Facts, OrderStep, PaymentStep, cancel, pause, settle};
 
 fn facts(order: Status, payment: PaymentStatus) -> Facts {
-    Facts { order, payment: Some(payment), attempts: 0, age: Duration::ZERO, cancel_asked: false }
+    Facts {
+        order,
+        payment: Some(payment),
+        attempts: 0,
+        first_silence: None,
+        age: Duration::ZERO,
+        held: true,
+        cancel_asked: false,
+    }
 }
 
 fn outcomes() -> Vec<CallOutcome> {
@@ -17,7 +25,8 @@ fn outcomes() -> Vec<CallOutcome> {
         CallOutcome::Captured,
         CallOutcome::Declined("card_declined".to_owned()),
         CallOutcome::Voided,
-        CallOutcome::NoVerdict("charge", "timed out".to_owned()),
+        CallOutcome::NoVerdict(Call::Charge, "timed out".to_owned()),
+        CallOutcome::NoVerdict(Call::Void, "timed out".to_owned()),
         CallOutcome::NotCalled,
         CallOutcome::Barred(Duration::from_secs(1)),
         CallOutcome::Barred(Duration::from_mins(1)),
@@ -28,19 +37,32 @@ fn every_case() -> Vec<(Facts, CallOutcome)> {
     let mut cases = Vec::new();
     for order in Status::ALL {
         for payment in PaymentStatus::ALL {
-            for (attempts, age) in [(0, 0), (0, 31), (4, 10), (5, 10), (1, 31)] {
+            for (attempts, first_silence) in
+                [(0, None), (4, Some(10)), (5, Some(10)), (1, Some(31))]
+            {
                 for cancel_asked in [false, true] {
                     for outcome in outcomes() {
-                        let age = Duration::from_secs(age);
-                        let payment = Some(payment);
-                        cases
-                            .push((Facts { order, payment, attempts, age, cancel_asked }, outcome));
+                        let facts = Facts {
+                            attempts,
+                            first_silence: first_silence.map(Duration::from_secs),
+                            age: Duration::from_secs(31),
+                            cancel_asked,
+                            ..facts(order, payment)
+                        };
+                        cases.push((facts, outcome));
                     }
                 }
             }
         }
     }
     cases
+}
+
+fn is_of_a_charge(outcome: &CallOutcome) -> bool {
+    matches!(
+        outcome,
+        CallOutcome::Captured | CallOutcome::Declined(_) | CallOutcome::NoVerdict(Call::Charge, _)
+    )
 }
 
 #[test]
@@ -79,8 +101,7 @@ fn an_ended_payment_never_changes_again_and_an_unfinished_one_always_has_a_next_
         if !payment.is_unfinished() {
             assert_eq!(decision, Decision::default(), "{facts:?} {outcome:?}");
         }
-        let late = payment == PaymentStatus::VoidDue
-            && matches!(outcome, CallOutcome::Captured | CallOutcome::Declined(_));
+        let late = payment == PaymentStatus::VoidDue && is_of_a_charge(&outcome);
         let impossible = payment == PaymentStatus::Pending && outcome == CallOutcome::Voided;
         if payment.is_unfinished() && !late && !impossible {
             assert!(decision.payment.is_some(), "{facts:?} {outcome:?}");
@@ -90,7 +111,7 @@ fn an_ended_payment_never_changes_again_and_an_unfinished_one_always_has_a_next_
 
 #[test]
 fn a_charge_without_a_verdict_is_tried_again_and_then_given_up_and_voided() {
-    let no_verdict = CallOutcome::NoVerdict("charge", "timed out".to_owned());
+    let no_verdict = CallOutcome::NoVerdict(Call::Charge, "timed out".to_owned());
     let mut facts = facts(Status::Reserved, PaymentStatus::Pending);
     for attempts in 0..4 {
         facts.attempts = attempts;
@@ -107,7 +128,7 @@ fn a_charge_without_a_verdict_is_tried_again_and_then_given_up_and_voided() {
 
 #[test]
 fn a_void_that_fails_again_and_again_is_told_of_once_and_goes_on() {
-    let no_verdict = CallOutcome::NoVerdict("void", "timed out".to_owned());
+    let no_verdict = CallOutcome::NoVerdict(Call::Void, "timed out".to_owned());
     let mut told = Vec::new();
     for attempts in 0..50 {
         let facts = Facts { attempts, ..facts(Status::Cancelled, PaymentStatus::VoidDue) };
@@ -122,34 +143,54 @@ fn a_void_that_fails_again_and_again_is_told_of_once_and_goes_on() {
 #[test]
 fn calls_without_a_verdict_are_counted_and_nothing_else_is() {
     for (facts, outcome) in every_case() {
-        let unfinished = facts.payment.unwrap().is_unfinished();
+        let payment = facts.payment.unwrap();
+        let late = payment == PaymentStatus::VoidDue && is_of_a_charge(&outcome);
         let silent = matches!(outcome, CallOutcome::NoVerdict(..));
         let counted = settle(&facts, &outcome).count_attempt;
-        assert_eq!(counted, unfinished && silent, "{facts:?} {outcome:?}");
+        assert_eq!(counted, payment.is_unfinished() && silent && !late, "{facts:?} {outcome:?}");
     }
 }
 
 #[test]
 fn a_payment_that_the_gateway_was_asked_for_is_tried_for_less_than_half_a_minute() {
-    let silence = CallOutcome::NoVerdict("charge", String::new());
-    let barred = CallOutcome::Barred(Duration::ZERO);
-    for (attempts, outcome) in [(0, silence), (1, CallOutcome::NotCalled), (1, barred)] {
-        let mut facts = facts(Status::Reserved, PaymentStatus::Pending);
-        facts.attempts = attempts;
-        facts.age = Duration::from_millis(29_999);
-        assert!(!settle(&facts, &outcome).give_up);
-        facts.age = Duration::from_secs(30);
-        assert!(settle(&facts, &outcome).give_up);
+    let silence = CallOutcome::NoVerdict(Call::Charge, String::new());
+    let asked = Facts { attempts: 1, ..facts(Status::Reserved, PaymentStatus::Pending) };
+    for (since, ends) in [(29_999, false), (30_000, true)] {
+        let facts = Facts { first_silence: Some(Duration::from_millis(since)), ..asked };
+        assert_eq!(settle(&facts, &silence).give_up, ends);
     }
 }
 
 #[test]
 fn an_order_waits_for_its_turn_however_long_that_takes() {
     let hours = Duration::from_hours(5);
-    let facts = Facts { age: hours, ..facts(Status::Reserved, PaymentStatus::Pending) };
-    let decision = settle(&facts, &CallOutcome::NotCalled);
-    assert_eq!(decision.payment, Some(PaymentStep::Sleep(pause(0))));
-    assert_eq!((decision.order, decision.give_up), (None, false));
+    let new = Facts { age: hours, ..facts(Status::Reserved, PaymentStatus::Pending) };
+    let asked = Facts { attempts: 1, first_silence: Some(hours), ..new };
+    let silence = CallOutcome::NoVerdict(Call::Charge, String::new());
+    for (facts, outcome) in [
+        (new, CallOutcome::NotCalled),
+        (asked, CallOutcome::NotCalled),
+        (asked, CallOutcome::Barred(Duration::from_secs(1))),
+        (new, silence),
+    ] {
+        let decision = settle(&facts, &outcome);
+        let sleep = PaymentStep::Sleep(pause(facts.attempts));
+        assert_eq!(decision.payment, Some(sleep), "{facts:?} {outcome:?}");
+        assert_eq!((decision.order, decision.give_up), (None, false));
+    }
+}
+
+#[test]
+fn whoever_lost_the_lease_changes_something_only_with_a_verdict() {
+    for (held, outcome) in every_case() {
+        let lost = Facts { held: false, ..held };
+        let is_verdict = matches!(
+            outcome,
+            CallOutcome::Captured | CallOutcome::Declined(_) | CallOutcome::Voided
+        );
+        let expected = if is_verdict { settle(&held, &outcome) } else { Decision::default() };
+        assert_eq!(settle(&lost, &outcome), expected, "{lost:?} {outcome:?}");
+    }
 }
 
 #[test]
@@ -240,6 +281,15 @@ fn the_log_names_each_outcome() {
     let names: Vec<_> = outcomes().iter().map(CallOutcome::as_str).collect();
     assert_eq!(
         names,
-        ["captured", "declined", "voided", "no_verdict", "not_called", "barred", "barred"]
+        [
+            "captured",
+            "declined",
+            "voided",
+            "no_verdict",
+            "no_verdict",
+            "not_called",
+            "barred",
+            "barred"
+        ]
     );
 }

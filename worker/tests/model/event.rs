@@ -29,6 +29,8 @@ pub(crate) enum Event {
     Silence { order: u8, tries: u8 },
     /// A worker writes what it knows.
     Settle(u8),
+    /// The same, but the commit's answer is lost, and the worker writes it once more.
+    SettleTwice(u8),
     /// A worker dies with all that it has in hand.
     Crash(usize),
     /// A buyer or an admin asks to cancel: the order is looked at, and may still be cancelled.
@@ -87,7 +89,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<u8>().prop_map(Event::TurnAway),
         3 => any::<u8>().prop_map(Event::TimeOut),
         2 => (any::<u8>(), 1_u8..7).prop_map(|(order, tries)| Event::Silence { order, tries }),
-        10 => any::<u8>().prop_map(Event::Settle),
+        9 => any::<u8>().prop_map(Event::Settle),
+        1 => any::<u8>().prop_map(Event::SettleTwice),
         1 => (0_usize..2).prop_map(Event::Crash),
         3 => any::<u8>().prop_map(Event::Ask),
         4 => any::<u8>().prop_map(Event::Note),

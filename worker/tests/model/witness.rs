@@ -155,20 +155,22 @@ fn wish_is_decided(before: Seen, now: Seen) {
     }
 }
 
-/// An order without a verdict is given up after five silent calls or half a minute, and not before. Half a
-/// minute without a call counts only while the gateway answers nobody.
+/// An order without a verdict is given up after five silent calls, or half a minute after the first, and not
+/// before. Half a minute without a call counts only while the gateway answers nobody.
 fn given_up_in_time(time: Duration, before: Seen, now: Seen, order: &Order) {
     let Some(payment) = order.payment else { return };
     let given_up = before.status == Status::Reserved
         && now.status == Status::PaymentFailed
         && payment.status != PaymentStatus::Declined;
     let age = time.saturating_sub(payment.created);
-    let waited = if order.silent_calls > 0 { age } else { age.min(order.barred_for) };
+    let asked = order.first_silence.map_or(Duration::ZERO, |first| time.saturating_sub(first));
+    let waited = asked.max(age.min(order.barred_for));
     assert!(
         !given_up || order.silent_calls >= 5 || waited >= Duration::from_secs(30),
         "given up after {} calls and {waited:?} of {age:?}",
         order.silent_calls
     );
+    assert!(payment.attempts <= order.silent_calls, "a call was counted that nobody made");
     let asks_on = payment.status == PaymentStatus::Pending;
     assert!(!asks_on || payment.attempts < 5, "not given up after {} calls", payment.attempts);
 }

@@ -9,6 +9,7 @@
 //! | anything else | halves the batch down to the member that fails, and only that one fails |
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -51,8 +52,7 @@ impl<U: Unit> Lane<U> {
     /// Ends when nobody can submit any more.
     async fn serve(&mut self, waiting: &Mutex<Intake<U>>) {
         loop {
-            let batch = waiting.lock().await.next_batch(&self.unit, &self.limits).await;
-            let Some(batch) = batch else { return };
+            let Some(batch) = self.next_batch(waiting).await else { return };
             let now = Instant::now();
             let (batch, late): (Vec<_>, Vec<_>) =
                 batch.into_iter().partition(|ticket| ticket.expires > now);
@@ -61,6 +61,27 @@ impl<U: Unit> Lane<U> {
             }
             self.commit_all(batch).await;
         }
+    }
+
+    /// Waits for it, and lets the connection go that has nothing to do meanwhile: what it has room for is as large as
+    /// the largest batch was.
+    async fn next_batch(&mut self, waiting: &Mutex<Intake<U>>) -> Option<Vec<Ticket<U>>> {
+        let Self { unit, limits, idle, .. } = self;
+        let mut next = pin!(async { waiting.lock().await.next_batch(unit, limits).await });
+        let resting = async {
+            if let Some((_, since)) = idle {
+                tokio::time::sleep_until(*since + IDLE).await;
+            }
+            if let Some((conn, _)) = idle.take() {
+                // Whether or not the server hears the goodbye, the connection is gone.
+                let _ = conn.close().await;
+            }
+        };
+        tokio::select! {
+            batch = &mut next => return batch,
+            () = resting => {}
+        }
+        next.await
     }
 
     async fn commit_all(&mut self, batch: Vec<Ticket<U>>) {

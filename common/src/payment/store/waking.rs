@@ -6,20 +6,25 @@ use sqlx::MySqlConnection;
 
 use crate::db::batch::{self, touched};
 use crate::db::{Result, Tx, wake};
-use crate::id::{OrderId, PaymentId};
+use crate::id::{OrderId, OwnerId, PaymentId};
 use crate::trace::RequestId;
 
-/// Puts an unfinished payment off after a failure to write its outcome; the pause follows from how many
-/// there were. Answers that number, or `None` when the payment has ended.
+/// Puts an unfinished payment off after a failure of `owner` to write its outcome; the pause follows from how many
+/// there were. Answers that number, or `None` when the payment has ended or is somebody else's by now.
 pub async fn put_off_failed(
     conn: &mut MySqlConnection,
+    owner: OwnerId,
     order: OrderId,
     pause: fn(u32) -> Duration,
 ) -> Result<Option<u32>> {
     let failures: Option<i32> = sqlx::query_scalar(
-        "select failures from payments where order_id = ? and status in ('pending', 'void_due')",
+        "select failures \
+         from payments \
+         where order_id = ? and status in ('pending', 'void_due') and coalesce(owner, ?) = ?",
     )
     .bind(order)
+    .bind(owner)
+    .bind(owner)
     .fetch_optional(&mut *conn)
     .await?;
     let Some(failures) = failures else { return Ok(None) };
@@ -28,11 +33,13 @@ pub async fn put_off_failed(
         "update payments \
          set failures = ?, owner = null, lease_until = null, \
            wake_at = now(6) + interval ? microsecond, wakes = 0 \
-         where order_id = ? and status in ('pending', 'void_due')",
+         where order_id = ? and status in ('pending', 'void_due') and coalesce(owner, ?) = ?",
     )
     .bind(failures)
     .bind(wake::micros(pause(failures)))
     .bind(order)
+    .bind(owner)
+    .bind(owner)
     .execute(conn)
     .await?;
     Ok(Some(failures))

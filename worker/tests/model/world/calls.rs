@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ordermill_common::payment::PaymentStatus;
-use ordermill_worker::decide::CallOutcome;
+use ordermill_worker::decide::{Call, CallOutcome};
 
 use super::stages::TIMEOUT;
 use super::{Kind, Message, Order, Sent, Step, World, pick};
@@ -32,7 +32,7 @@ impl World {
         };
         self.minted += 1;
         let call = self.minted;
-        held.step = Step::Wait { call, pass };
+        held.step = Step::Wait { call, op, pass };
         self.sights.two_calls_of_one_key += u64::from(self.wire.iter().any(|sent| sent.key == key));
         self.wire.push(Sent { call, op, key, order: held.message.order });
     }
@@ -50,12 +50,13 @@ impl World {
 
     /// The gateway does nothing and says so.
     pub(super) fn turn_away(&mut self, at: usize) {
-        let Sent { call, .. } = self.wire.swap_remove(at);
-        self.hear(call, CallOutcome::NoVerdict("call", "unavailable".to_owned()));
+        let Sent { call, op, .. } = self.wire.swap_remove(at);
+        self.hear(call, no_verdict(op));
     }
 
     pub(super) fn time_out(&mut self, hand: usize) {
-        self.end_call(hand, CallOutcome::NoVerdict("call", "timed_out".to_owned()));
+        let Step::Wait { op, .. } = self.hands[hand].step else { panic!("nobody waits") };
+        self.end_call(hand, no_verdict(op));
     }
 
     /// Of one order whose payment is pending and asleep: it wakes, and its call ends without a verdict.
@@ -98,10 +99,22 @@ impl World {
         let step = std::mem::replace(&mut held.step, Step::Settle(outcome));
         let Step::Wait { pass, .. } = step else { panic!("nobody waits for an answer") };
         let _ = self.breakers[held.worker].record(&pass, !silent, at);
-        self.orders[held.message.order].silent_calls += u32::from(silent);
+        if silent {
+            let order = &mut self.orders[held.message.order];
+            order.silent_calls += 1;
+            order.first_silence.get_or_insert(self.now);
+        }
     }
 
     fn instant(&self) -> Instant {
         self.epoch + self.now
     }
+}
+
+fn no_verdict(op: Op) -> CallOutcome {
+    let call = match op {
+        Op::Charge => Call::Charge,
+        Op::Void => Call::Void,
+    };
+    CallOutcome::NoVerdict(call, String::new())
 }

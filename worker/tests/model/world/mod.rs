@@ -37,6 +37,8 @@ pub(crate) struct Order {
     pub(crate) wish: Option<Wish>,
     /// Calls that ended without a verdict, as the network counts them.
     pub(crate) silent_calls: u32,
+    /// When the first of them ended.
+    pub(crate) first_silence: Option<Duration>,
     /// The longest silence of the gateway towards everybody that kept a call from being made.
     pub(crate) barred_for: Duration,
 }
@@ -46,7 +48,11 @@ pub(crate) struct Payment {
     pub(crate) id: PaymentId,
     pub(crate) status: PaymentStatus,
     pub(crate) attempts: u32,
+    /// When the first of these was written down.
+    pub(crate) first_silence: Option<Duration>,
     pub(crate) created: Duration,
+    /// The worker that took the lease last, until it is given back.
+    pub(crate) owner: Option<usize>,
     pub(crate) leased_until: Option<Duration>,
     pub(crate) wake: Option<Duration>,
 }
@@ -80,7 +86,7 @@ pub(crate) struct Hand {
 #[derive(Debug)]
 enum Step {
     Call { op: Op, key: PaymentId, leased_until: Duration },
-    Wait { call: u64, pass: Pass },
+    Wait { call: u64, op: Op, pass: Pass },
     Settle(CallOutcome),
 }
 
@@ -179,6 +185,10 @@ impl World {
             Event::Settle(number) => {
                 self.pick_hand(*number, |step| matches!(step, Step::Settle(_)), Self::settle);
             }
+            Event::SettleTwice(number) => {
+                let ready = |step: &Step| matches!(step, Step::Settle(_));
+                self.pick_hand(*number, ready, Self::settle_twice);
+            }
             Event::Crash(worker) => self.crash(*worker),
             Event::Ask(number) => {
                 if let Some(at) = pick(&self.orders, *number) {
@@ -228,6 +238,7 @@ impl World {
             payment: None,
             wish: None,
             silent_calls: 0,
+            first_silence: None,
             barred_for: Duration::ZERO,
         });
         self.messages.push(Message { kind: Kind::Checkout, order });

@@ -91,7 +91,9 @@ impl World {
             id,
             status: PaymentStatus::Pending,
             attempts: 0,
+            first_silence: None,
             created: self.now,
+            owner: Some(worker),
             leased_until: Some(leased_until),
             wake: Some(leased_until),
         });
@@ -108,6 +110,7 @@ impl World {
             self.sights.lease_held += 1;
             return;
         }
+        payment.owner = Some(worker);
         (payment.leased_until, payment.wake) = (Some(lease), Some(lease));
         let op = if payment.status == PaymentStatus::VoidDue { Op::Void } else { Op::Charge };
         self.take_in_hand(worker, Kind::Checkout, at, op);
@@ -130,7 +133,9 @@ impl World {
             order: order.status(),
             payment: order.payment.map(|payment| payment.status),
             attempts: 0,
+            first_silence: None,
             age: Duration::ZERO,
+            held: false,
             cancel_asked: order.wish.is_some_and(|wish| wish.outcome.is_none()),
         };
         let decision = decide::cancel(&facts);
@@ -142,7 +147,7 @@ impl World {
             }
         }
         self.sights.cancel_refused += u64::from(decision.cancellation == Some(Outcome::Refused));
-        self.write(at, None, &decision);
+        self.write(worker, at, None, &decision);
         if decision.void_next() {
             self.take_in_hand(worker, Kind::Cancel, at, Op::Void);
         }
@@ -161,7 +166,9 @@ impl World {
             order: order.status(),
             payment: Some(payment.status),
             attempts: payment.attempts,
-            age: self.now.checked_sub(payment.created).expect("time does not go back"),
+            first_silence: payment.first_silence.map(|first| self.since(first)),
+            age: self.since(payment.created),
+            held: payment.owner == Some(worker),
             cancel_asked: order.wish.is_some_and(|wish| wish.outcome.is_none()),
         };
         let decision = decide::settle(&facts, &outcome);
@@ -170,14 +177,38 @@ impl World {
         self.sights.given_up += u64::from(decision.give_up);
         self.sights.cancelled_by_settle += u64::from(decision.cancellation.is_some());
         self.sights.late_settle += u64::from(decision == Decision::default());
-        self.write(at, Some(&outcome), &decision);
+        self.write(worker, at, Some(&outcome), &decision);
         if decision.void_next() {
             self.take_in_hand(worker, message.kind, at, Op::Void);
         }
     }
 
+    /// The first time without being told so: what follows from it is done, if at all, after the second.
+    pub(super) fn settle_twice(&mut self, hand: usize) {
+        let Hand { worker, message, step: Step::Settle(outcome) } = &self.hands[hand] else {
+            panic!("nothing to settle")
+        };
+        let (worker, message) = (*worker, *message);
+        let again = Hand { worker, message, step: Step::Settle(outcome.clone()) };
+        let hands = self.hands.len();
+        self.settle(hand);
+        self.hands.truncate(hands - 1);
+        self.hands.push(again);
+        self.settle(hands - 1);
+    }
+
+    fn since(&self, then: Duration) -> Duration {
+        self.now.checked_sub(then).expect("time does not go back")
+    }
+
     /// As `apply` and the payments' store do.
-    fn write(&mut self, at: usize, outcome: Option<&CallOutcome>, decision: &Decision) {
+    fn write(
+        &mut self,
+        worker: usize,
+        at: usize,
+        outcome: Option<&CallOutcome>,
+        decision: &Decision,
+    ) {
         let row = self.orders[at].row.expect("what is decided on exists");
         let case =
             Case { order: row, payment: None, cancellation: None, outcome, decision: *decision };
@@ -191,7 +222,10 @@ impl World {
             order.row = Some(OrderRow { status, version: row.version + 1, ..row });
         }
         if let (Some(payment), Some(step)) = (&mut order.payment, decision.payment) {
-            payment.attempts += u32::from(decision.count_attempt);
+            if decision.count_attempt {
+                payment.attempts += 1;
+                payment.first_silence.get_or_insert(now);
+            }
             let (status, leased_until, wake) = match step {
                 PaymentStep::Sleep(pause) => (payment.status, None, Some(now + pause)),
                 PaymentStep::Become(PaymentStatus::VoidDue) => {
@@ -199,6 +233,7 @@ impl World {
                 }
                 PaymentStep::Become(status) => (status, None, None),
             };
+            payment.owner = leased_until.map(|_| worker);
             (payment.status, payment.leased_until, payment.wake) = (status, leased_until, wake);
         }
         if let Some(outcome) = decision.cancellation {
