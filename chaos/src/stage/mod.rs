@@ -23,8 +23,6 @@ pub use store::Sight;
 
 /// The currency of every installation here.
 pub const CURRENCY: &str = "EUR";
-/// Connections of each stage of a process, as it has them when nobody says otherwise.
-const LANES: usize = 2;
 
 /// What an installation consists of.
 #[derive(Debug, Clone)]
@@ -93,7 +91,6 @@ impl<'g> Stage<'g> {
             };
             let mut settings = site.variables();
             settings.push(("ORDERMILL_PAYMENT_GATEWAY_URL", url.clone()));
-            settings.push(("ORDERMILL_LANES", LANES.to_string()));
             if plan.links {
                 let link = Links::start(&site.variables()).await?;
                 settings.extend(link.settings());
