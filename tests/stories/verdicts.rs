@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ordermill_common::clock;
 use ordermill_common::db::Db;
-use ordermill_common::id::OwnerId;
+use ordermill_common::db::group::{GroupCommit, Refused};
+use ordermill_common::id::{OrderId, OwnerId};
 use ordermill_common::order::Status;
 use ordermill_tests::database::{door_to, fresh_name, migrated};
 use ordermill_worker::decide::{Call, CallOutcome};
@@ -14,22 +15,38 @@ use ordermill_worker::settle::{Report, Settle, Settled};
 use crate::faults::hold;
 use crate::rooms::{hold_cart, holder, lane, reserved, shelved};
 
+/// Brings what the gateway said to be written.
+async fn report(
+    settle: &GroupCommit<Settle>,
+    order_id: OrderId,
+    outcome: CallOutcome,
+) -> Result<Settled, Refused> {
+    let report = Report { order_id, outcome, at: clock::now() };
+    settle.submit(report, Duration::from_secs(30)).await
+}
+
+fn declined() -> CallOutcome {
+    CallOutcome::Declined("insufficient_funds".to_owned())
+}
+
+fn silence() -> CallOutcome {
+    CallOutcome::NoVerdict(Call::Charge, "timed_out".to_owned())
+}
+
 #[tokio::test]
 async fn a_verdict_that_a_held_row_keeps_from_being_written_is_asked_for_again_soon() {
     let database = migrated(&fresh_name()).await;
     let db = door_to(&database);
     let mug = shelved(&db, 5).await;
-    let (holder, patience) = (holder(), Duration::from_secs(30));
+    let holder = holder();
     let order_id = reserved(&db, holder, mug).await;
     let woken = sqlx::query("update payments set wakes = 5").execute(db.pool()).await;
     woken.expect("the statement is right");
     let holding = hold(&db, mug).await;
     let settle = lane(&db, Settle { holder });
-    let outcome = CallOutcome::Declined("insufficient_funds".to_owned());
 
     // A declined order gives its stock back, which it cannot now.
-    let report = Report { order_id, outcome, at: clock::now() };
-    assert_eq!(settle.submit(report.clone(), patience).await, Ok(Settled::PutOff));
+    assert_eq!(report(&settle, order_id, declined()).await, Ok(Settled::PutOff));
 
     let (is_leased, seconds, wakes): (bool, i64, i32) = sqlx::query_as(
         "select owner is not null, timestampdiff(second, now(6), wake_at), wakes \
@@ -44,7 +61,7 @@ async fn a_verdict_that_a_held_row_keeps_from_being_written_is_asked_for_again_s
     // Whoever came round is not lost: the next message that is may cost half a minute, not ten.
     assert_eq!(wakes, 0);
     holding.rollback().await.expect("nothing was changed");
-    let settled = settle.submit(report, patience).await;
+    let settled = report(&settle, order_id, declined()).await;
     assert_eq!(settled, Ok(Settled::Done(Status::PaymentFailed)));
     db.close().await;
     database.remove().await;
@@ -55,22 +72,19 @@ async fn a_cart_that_somebody_holds_puts_off_its_own_order_alone() {
     let database = migrated(&fresh_name()).await;
     let db = door_to(&database);
     let (mug, holder) = (shelved(&db, 5).await, holder());
-    let (declined, paid) = (reserved(&db, holder, mug).await, reserved(&db, holder, mug).await);
-    let holding = hold_cart(&db, declined).await;
+    let (refused, paid) = (reserved(&db, holder, mug).await, reserved(&db, holder, mug).await);
+    let holding = hold_cart(&db, refused).await;
     let settle = lane(&db, Settle { holder });
-    let report = |order_id, outcome| {
-        let report = Report { order_id, outcome, at: clock::now() };
-        settle.submit(report, Duration::from_secs(30))
-    };
-    let refusal = || CallOutcome::Declined("insufficient_funds".to_owned());
 
-    let (put_off, settled) =
-        tokio::join!(report(declined, refusal()), report(paid, CallOutcome::Captured));
+    let (put_off, settled) = tokio::join!(
+        report(&settle, refused, declined()),
+        report(&settle, paid, CallOutcome::Captured)
+    );
 
     assert_eq!(settled, Ok(Settled::Done(Status::Paid)));
     assert_eq!(put_off, Ok(Settled::PutOff));
     holding.rollback().await.expect("nothing was changed");
-    let settled = report(declined, refusal()).await;
+    let settled = report(&settle, refused, declined()).await;
     assert_eq!(settled, Ok(Settled::Done(Status::PaymentFailed)));
     db.close().await;
     database.remove().await;
@@ -85,22 +99,20 @@ async fn an_end_that_cannot_be_written_leaves_the_lines_out_of_the_cart() {
     let order_id = reserved(&db, holder, mug).await;
     sqlx::query("delete from carts").execute(db.pool()).await.expect("the statement is right");
     let settle = lane(&db, Settle { holder });
-    let declined = || {
-        let outcome = CallOutcome::Declined("insufficient_funds".to_owned());
-        let report = Report { order_id, outcome, at: clock::now() };
-        settle.submit(report, Duration::from_secs(30))
-    };
 
     // The lines of a declined order go back into a cart, which is not there.
     for _ in 0..5 {
-        assert_eq!(declined().await, Ok(Settled::PutOff));
+        assert_eq!(report(&settle, order_id, declined()).await, Ok(Settled::PutOff));
     }
 
     let told = "select attempts, failures, (select count(*) from dead_letters) from payments";
     let told: (i32, i32, i64) =
         sqlx::query_as(told).fetch_one(db.pool()).await.expect("the payment is there");
     assert_eq!(told, (0, 5, 1));
-    assert_eq!(declined().await, Ok(Settled::Done(Status::PaymentFailed)));
+    assert_eq!(
+        report(&settle, order_id, declined()).await,
+        Ok(Settled::Done(Status::PaymentFailed))
+    );
     let left = "select (select available from stock), (select count(*) from dead_letters)";
     let left: (i64, i64) =
         sqlx::query_as(left).fetch_one(db.pool()).await.expect("the product is there");
@@ -127,11 +139,7 @@ async fn a_silent_call_is_counted_once_and_only_by_who_holds_the_lease() {
     let (holder, other) = (holder(), OwnerId::mint());
     let order_id = reserved(&db, holder, shelved(&db, 5).await).await;
     let settle = lane(&db, Settle { holder });
-    let report = |outcome| {
-        let report = Report { order_id, outcome, at: clock::now() };
-        settle.submit(report, Duration::from_secs(30))
-    };
-    let silence = || CallOutcome::NoVerdict(Call::Charge, "timed_out".to_owned());
+    let report = |outcome| report(&settle, order_id, outcome);
 
     // A commit whose answer is lost is written once more.
     for _ in 0..2 {
@@ -156,23 +164,19 @@ async fn an_order_that_waited_for_its_turn_is_not_given_up_at_its_first_silent_c
     let holder = holder();
     let order_id = reserved(&db, holder, shelved(&db, 5).await).await;
     let settle = lane(&db, Settle { holder });
-    let silence = || {
-        let outcome = CallOutcome::NoVerdict(Call::Charge, "timed_out".to_owned());
-        let report = Report { order_id, outcome, at: clock::now() };
-        settle.submit(report, Duration::from_secs(30))
-    };
+    let silent = || report(&settle, order_id, silence());
     let age = async |what| {
         sqlx::query(what).execute(db.pool()).await.expect("the statement is right");
         hand_to(&db, holder.owner).await;
     };
 
     age("update payments set created_at = now(6) - interval 1 hour").await;
-    assert_eq!(silence().await, Ok(Settled::Done(Status::Reserved)));
+    assert_eq!(silent().await, Ok(Settled::Done(Status::Reserved)));
     age("update payment_attempts set at = now(6) - interval 20 second").await;
-    assert_eq!(silence().await, Ok(Settled::Done(Status::Reserved)));
+    assert_eq!(silent().await, Ok(Settled::Done(Status::Reserved)));
     age("update payment_attempts set at = now(6) - interval 31 second where attempt = 1").await;
 
-    assert!(matches!(silence().await, Ok(Settled::Void(_))));
+    assert!(matches!(silent().await, Ok(Settled::Void(_))));
     db.close().await;
     database.remove().await;
 }
