@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ordermill_bench::live;
+use ordermill_common::crash::POINTS;
 use xtask::binaries;
 
 /// A bug that is planted.
@@ -14,49 +15,80 @@ struct Mutant {
     /// Its patch, without the ending.
     name: &'static str,
     scenario: &'static str,
-    /// The first trial and how many.
-    trials: (u32, u32),
+    trials: Trials,
     /// What the violation says, of which one is enough.
     caught_by: &'static [&'static str],
 }
 
+/// Which trials of the scenario.
+enum Trials {
+    /// So many, from the first on.
+    First(u32),
+    /// The first one at this crash point.
+    At(&'static str),
+}
+
+impl Trials {
+    /// The first and how many.
+    fn range(&self) -> Result<(u32, u32)> {
+        match self {
+            Self::First(count) => Ok((1, *count)),
+            Self::At(point) => {
+                let place = POINTS.iter().position(|(name, _)| name == point);
+                let place = place.with_context(|| format!("{point} is no crash point"))?;
+                Ok((u32::try_from(place)? + 1, 1))
+            }
+        }
+    }
+}
+
 const MUTANTS: [Mutant; 9] = [
-    // At the crash point reserve.before_commit: the message is gone, and the order waits to wake by itself.
-    mutant("ack-before-commit", "crash-points", (16, 1), &["orders waited"]),
-    mutant("publish-without-confirm", "broker-kill", (1, 15), &["orders waited"]),
-    mutant("dedup-by-upsert", "worker-kill", (1, 3), &["was accepted as", "was answered"]),
-    mutant("stock-read-then-write", "worker-kill", (1, 3), &["STOCK of"]),
-    mutant("release-without-guard", "worker-kill", (1, 3), &["STOCK of"]),
-    // At the crash point accept.before_commit.
-    mutant(
+    // The message is gone, and the order waits to wake by itself.
+    at_point("ack-before-commit", "reserve.before_commit", &["orders waited"]),
+    mutant("publish-without-confirm", "broker-kill", 15, &["orders waited"]),
+    mutant("dedup-by-upsert", "worker-kill", 3, &["was accepted as", "was answered"]),
+    mutant("stock-read-then-write", "worker-kill", 3, &["STOCK of"]),
+    mutant("release-without-guard", "worker-kill", 3, &["STOCK of"]),
+    at_point(
         "outbox-in-its-own-transaction",
-        "crash-points",
-        (1, 1),
+        "accept.before_commit",
         &["dead letter nobody explains"],
     ),
-    // At the crash point accept.after_commit.
-    mutant("no-takeover", "crash-points", (2, 1), &["not everything has ended", "orders waited"]),
-    mutant("gateway-key-per-attempt", "worker-kill", (1, 1), &["is nobody's", "its payment"]),
-    mutant("reconnect-forgets-prefetch", "broker-kill", (1, 1), &["PREFETCH"]),
+    at_point("no-takeover", "accept.after_commit", &["not everything has ended", "orders waited"]),
+    mutant("gateway-key-per-attempt", "worker-kill", 1, &["is nobody's", "its payment"]),
+    mutant("reconnect-forgets-prefetch", "broker-kill", 1, &["PREFETCH"]),
 ];
 
 const fn mutant(
     name: &'static str,
     scenario: &'static str,
-    trials: (u32, u32),
+    trials: u32,
     caught_by: &'static [&'static str],
 ) -> Mutant {
-    Mutant { name, scenario, trials, caught_by }
+    Mutant { name, scenario, trials: Trials::First(trials), caught_by }
+}
+
+const fn at_point(
+    name: &'static str,
+    point: &'static str,
+    caught_by: &'static [&'static str],
+) -> Mutant {
+    Mutant { name, scenario: "crash-points", trials: Trials::At(point), caught_by }
 }
 
 /// Plants each bug whose name begins like one of these (all when there are none), and prints what caught
-/// it; `false` when one was not caught, or the code as it is was.
+/// it; `false` when one was not caught, or the code as it is was. A name that is no bug's is an error.
 pub fn run(names: &[String], seed: u64) -> Result<bool> {
+    let is_meant = |mutant: &Mutant, name: &String| mutant.name.starts_with(name.as_str());
+    for name in names {
+        let is_known = MUTANTS.iter().any(|mutant| is_meant(mutant, name));
+        ensure!(is_known, "no planted bug is called {name}");
+    }
     let scratch = Scratch::prepare()?;
     let mut lines = Vec::new();
     let mut all_caught = true;
     for mutant in &MUTANTS {
-        if !names.is_empty() && !names.iter().any(|name| mutant.name.starts_with(name.as_str())) {
+        if !names.is_empty() && !names.iter().any(|name| is_meant(mutant, name)) {
             continue;
         }
         live::note(&format!("planting {}", mutant.name));
@@ -92,7 +124,7 @@ fn try_one(scratch: &Scratch, mutant: &Mutant, seed: u64) -> Result<String> {
 }
 
 fn play(program: &Path, mutant: &Mutant, seed: u64) -> Result<Output> {
-    let (from, trials) = mutant.trials;
+    let (from, trials) = mutant.trials.range()?;
     Command::new(program)
         .args(["--scenario", mutant.scenario, "--seed", &seed.to_string()])
         .args(["--from", &from.to_string(), "--trials", &trials.to_string()])
@@ -209,10 +241,18 @@ mod tests {
     }
 
     #[test]
-    fn every_planted_bug_names_a_scenario() {
+    fn every_planted_bug_names_a_scenario_and_trials_that_it_has() {
         let scenarios = crate::scenario::all();
         for mutant in &MUTANTS {
-            assert!(scenarios.iter().any(|one| one.name == mutant.scenario), "{}", mutant.name);
+            let scenario = scenarios.iter().find(|one| one.name == mutant.scenario).unwrap();
+            let (first, count) = mutant.trials.range().unwrap();
+            assert!(first + count - 1 <= scenario.trials, "{}", mutant.name);
         }
+    }
+
+    #[test]
+    fn a_name_that_is_no_planted_bugs_is_an_error() {
+        let error = run(&["no-takeover".to_owned(), "no-such".to_owned()], 1).unwrap_err();
+        assert!(error.to_string().contains("no-such"), "{error}");
     }
 }

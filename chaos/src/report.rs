@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// So many violations of a scenario are named; one cause may break thousands of orders.
+const NAMED: usize = 200;
+
 /// What came of one scenario.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
@@ -80,8 +83,11 @@ impl fmt::Display for Report {
         }
         for outcome in self.outcomes.iter().filter(|outcome| !outcome.violations.is_empty()) {
             writeln!(f, "\n{} (seed {}):", outcome.name, self.seed)?;
-            for violation in outcome.violations.iter().take(20) {
+            for violation in outcome.violations.iter().take(NAMED) {
                 writeln!(f, "  VIOLATION: {violation}")?;
+            }
+            if let Some(more) = outcome.violations.len().checked_sub(NAMED + 1) {
+                writeln!(f, "  and {} more", more + 1)?;
             }
             if let Some(folder) = &outcome.evidence {
                 writeln!(f, "  evidence: {}", folder.display())?;

@@ -106,6 +106,8 @@ pub struct Scene<'g> {
     pub expected: Expected,
     /// What its trials judge.
     pub rigour: Rigour,
+    /// From then on nothing is broken and everybody buys.
+    pub whole_since: Instant,
 }
 
 impl Scene<'_> {
@@ -115,9 +117,11 @@ impl Scene<'_> {
         self.expected.troubles.begin();
     }
 
-    /// Notes that whatever was broken is whole again: a minute from here all that waited has ended.
+    /// Notes that whatever was broken is whole again: within half a minute from here the rate is back, and within
+    /// a minute all that waited has ended.
     pub fn heals(&mut self) {
         self.expected.troubles.end();
+        self.whole_since = Instant::now();
     }
 
     /// Lets the load go on for a while that chance chooses.

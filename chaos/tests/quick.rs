@@ -1,6 +1,9 @@
 //! A few trials of the faults that need no crash point, on servers of their own, which they kill. All of the
 //! scenarios, and many trials: `cargo xtask chaos`.
 
+use std::fs;
+use std::process::Command;
+
 use ordermill_bench::installation::{Commands, Grounds};
 use ordermill_chaos::report::Report;
 use ordermill_chaos::run::{self, Rigour};
@@ -32,5 +35,19 @@ async fn a_few_of_each_fault_lose_double_and_stop_nothing() {
         report.outcomes.push(played.unwrap_or_else(|error| panic!("{name}: {error:#}")));
     }
     drop(grounds);
+    keep_evidence(&report);
     assert!(report.is_clean(), "{report}");
+}
+
+/// Copies what would be gone with the folder to one that outlives the test.
+fn keep_evidence(report: &Report) {
+    for outcome in &report.outcomes {
+        let Some(evidence) = &outcome.evidence else { continue };
+        let kept = format!("{}/{}", env!("CARGO_TARGET_TMPDIR"), outcome.name);
+        // Of an earlier run, if anything.
+        let _ = fs::remove_dir_all(&kept);
+        let mut copying = Command::new("cp");
+        let copied = copying.arg("-r").arg(evidence).arg(&kept).status().expect("cp runs");
+        println!("evidence: {kept} (copied: {})", copied.success());
+    }
 }

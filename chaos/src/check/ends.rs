@@ -15,8 +15,8 @@ use super::trouble::moment;
 
 /// The first status of each order that its buyer had waited for.
 const ORDERS: &str = "\
-select c.order_id, c.accepted_at, h.status, h.at, c.consumed_at, p.status as payment,
-  p.updated_at as paid_at, x.decided_at
+select c.order_id, c.payment_method = 'tok_timeout' as is_silent, c.accepted_at, h.status, h.at,
+  c.consumed_at, p.status as payment, p.updated_at as paid_at, x.decided_at
 from (
   select order_id, min(version) as version
   from order_history
@@ -26,8 +26,7 @@ from (
 straight_join order_history h on h.order_id = e.order_id and h.version = e.version
 straight_join checkouts c on c.order_id = e.order_id
 left join payments p on p.order_id = e.order_id
-left join cancellations x on x.order_id = e.order_id
-where c.payment_method <> 'tok_timeout'";
+left join cancellations x on x.order_id = e.order_id";
 
 const WISHES: &str = "\
 select order_id, requested_at, decided_at
@@ -37,6 +36,7 @@ where decided_at is not null";
 #[derive(Debug, Clone, sqlx::FromRow)]
 struct Row {
     order_id: OrderId,
+    is_silent: bool,
     accepted_at: DateTime<Utc>,
     status: String,
     at: DateTime<Utc>,
@@ -60,11 +60,12 @@ impl Row {
             Some(at) => moment(at),
             None => moment(self.at).saturating_sub(skew),
         };
-        Promise { order: self.order_id, given: moment(self.accepted_at), kept }
+        let Self { order_id: order, is_silent, accepted_at, .. } = self;
+        Promise { order, is_silent, given: moment(accepted_at), kept }
     }
 }
 
-/// From each order's acceptance to what its buyer waited for, but of those whose gateway never answers.
+/// From each order's acceptance to what its buyer waited for.
 pub(super) fn of_orders(db: &Db, skew: Duration) -> impl Stream<Item = sqlx::Result<Promise>> {
     let orders = sqlx::query_as::<_, Row>(ORDERS).fetch(db.pool());
     orders.map_ok(move |order| order.promise(skew))
@@ -76,6 +77,7 @@ pub(super) fn of_wishes(db: &Db) -> impl Stream<Item = sqlx::Result<Promise>> {
     let wishes = sqlx::query_as::<_, Wish>(WISHES).fetch(db.pool());
     wishes.map_ok(|(order, asked, decided)| Promise {
         order,
+        is_silent: false,
         given: moment(asked),
         kept: moment(decided),
     })
@@ -92,6 +94,7 @@ mod tests {
         let at = |seconds: i64| DateTime::from_timestamp(1_000_000 + seconds, 0).unwrap();
         let order = Row {
             order_id: OrderId::mint(),
+            is_silent: false,
             accepted_at: at(0),
             status: status.to_owned(),
             at: at(3_604),

@@ -11,6 +11,8 @@ use ordermill_common::id::OrderId;
 use super::trouble::Moment;
 use super::{Expected, REST, ends};
 
+/// What its calls take of an order whose gateway never answers, whatever else it waits for.
+const CALLS: Duration = Duration::from_secs(30);
 /// What a database on another clock, and a statement on its way, may take besides.
 const SLACK: Duration = Duration::from_secs(2);
 
@@ -18,6 +20,8 @@ const SLACK: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Promise {
     pub(super) order: OrderId,
+    /// The gateway never answers, and each call of five seconds may meet a trouble.
+    pub(super) is_silent: bool,
     pub(super) given: Moment,
     pub(super) kept: Moment,
 }
@@ -29,20 +33,24 @@ impl Promise {
 
     /// How long it may take: a minute from its last trouble, and however many there were in a row, no longer
     /// than the longest that there can be and a minute. Only that counts for an order that was broken on
-    /// purpose, which nobody heals, and where no trouble was noted.
+    /// purpose, which nobody heals, and where no trouble was noted. A silent one has its calls besides, is
+    /// excused by however many there were in a row, and has no limit where no trouble was noted.
     fn allowed(&self, expected: &Expected) -> Duration {
         let longest = expected.longest_fault + REST;
         let troubles = &expected.troubles;
+        if troubles.is_empty() && self.is_silent {
+            return Duration::MAX;
+        }
         if troubles.is_empty() || expected.broken.contains(&self.order.to_string()) {
             return longest;
         }
         let excused = troubles.last_of(self.given, self.kept).saturating_sub(self.given);
-        longest.min(excused + REST + SLACK)
+        let own = excused + REST + SLACK;
+        if self.is_silent { own + CALLS } else { own.min(longest) }
     }
 }
 
-/// Looks at every order, but those whose gateway never answers (a call of five seconds may meet a kill each
-/// time), and at every wish.
+/// Looks at every order and at every wish.
 pub(super) async fn check(
     db: &Db,
     expected: &Expected,
@@ -92,7 +100,8 @@ mod tests {
 
     fn promise(took: u64) -> Promise {
         let given = Duration::from_secs(1_000_000);
-        Promise { order: OrderId::mint(), given, kept: given + Duration::from_secs(took) }
+        let kept = given + Duration::from_secs(took);
+        Promise { order: OrderId::mint(), is_silent: false, given, kept }
     }
 
     async fn late(promises: &[Promise], expected: &Expected) -> Option<String> {
@@ -125,6 +134,15 @@ mod tests {
         assert_eq!(late(&[broken], &expected).await, None);
         expected.longest_fault = Duration::from_secs(100);
         assert!(late(&[broken], &expected).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_silent_gateway_costs_half_a_minute() {
+        let silent = |took| Promise { is_silent: true, ..promise(took) };
+        assert_eq!(late(&[silent(91)], &with_a_trouble_long_ago()).await, None);
+        assert!(late(&[silent(94)], &with_a_trouble_long_ago()).await.is_some());
+        // Each call may have met one.
+        assert_eq!(late(&[silent(600)], &Expected::default()).await, None);
     }
 
     #[tokio::test]

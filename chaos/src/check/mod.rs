@@ -14,6 +14,7 @@ mod verdicts;
 
 use std::fs::{self, File};
 use std::io::BufWriter;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -56,7 +57,7 @@ pub async fn check(
 ) -> Vec<String> {
     let mut violations = Vec::new();
     if let Err(error) = crowd.leave().await {
-        violations.push(format!("a client got no answer: {error:#}"));
+        violations.push(format!("the clients: {error:#}"));
     }
     let rest = match rigour {
         Rigour::Full => REST,
@@ -105,14 +106,22 @@ async fn compare(
     Ok(())
 }
 
-/// Writes the database's rows beside the logs, so that what was found can be looked at later.
-pub async fn keep_evidence(stage: &Stage<'_>) -> Result<()> {
+/// Writes the database's rows and the servers' logs beside ours, so that what was found can be looked at later;
+/// answers what of that failed.
+pub async fn keep_evidence(stage: &Stage<'_>) -> Vec<anyhow::Error> {
     let folder = stage.site.folder();
-    for log in stage.grounds.server_logs() {
-        let copy = folder.join(log.file_name().context("a log without a name")?);
-        fs::copy(&log, copy).with_context(|| format!("cannot copy {}", log.display()))?;
-    }
-    let file = folder.join("database.jsonl");
-    let to = BufWriter::new(File::create(&file)?);
+    let dumped = dump(stage, &folder.join("database.jsonl")).await;
+    let copied = stage.grounds.server_logs().into_iter().map(|log| copy(&log, folder));
+    std::iter::once(dumped).chain(copied).filter_map(Result::err).collect()
+}
+
+async fn dump(stage: &Stage<'_>, file: &Path) -> Result<()> {
+    let to = BufWriter::new(File::create(file)?);
     store::dump(&stage.db, to).await.with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn copy(log: &Path, folder: &Path) -> Result<()> {
+    let name = log.file_name().context("a log without a name")?;
+    fs::copy(log, folder.join(name)).with_context(|| format!("cannot copy {}", log.display()))?;
+    Ok(())
 }

@@ -137,5 +137,6 @@ pub(super) async fn dump(db: &Db, mut to: impl Write) -> Result<()> {
             writeln!(to, "{name} {row}")?;
         }
     }
+    to.flush()?;
     Ok(())
 }

@@ -27,6 +27,8 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: Value,
+    /// The same to the letter.
+    pub letters: Vec<u8>,
     /// No call before this one ended unknown.
     pub is_sure: bool,
     /// A call before this one was given up without an answer: it may still be carried out, at any time.
@@ -203,7 +205,7 @@ impl Caller {
         let call = Call { who, what, subject, ending, answer: &words };
         self.testimony.log(began, call);
         match answer {
-            Ok(answer) if ending != Ending::Unknown => Ok(reply(&answer)),
+            Ok(answer) if ending != Ending::Unknown => Ok(reply(answer)),
             Ok(_) => Err(Unknown { lags: false }),
             Err(error) => Err(Unknown { lags: error.is::<Elapsed>() }),
         }
@@ -219,7 +221,8 @@ fn ending(status: u16) -> Ending {
     }
 }
 
-fn reply(answer: &Answer) -> Reply {
-    let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-    Reply { status: answer.status, body, is_sure: true, lags: false }
+fn reply(answer: Answer) -> Reply {
+    let Answer { status, body: letters, .. } = answer;
+    let body = serde_json::from_slice(&letters).unwrap_or(Value::Null);
+    Reply { status, body, letters, is_sure: true, lags: false }
 }

@@ -159,7 +159,7 @@ impl Crowd {
     }
 
     /// Lets the buyers finish what they began and use some of their keys once more; fails when one of them
-    /// never got an answer.
+    /// never got an answer, or a call is missing in their log.
     pub async fn leave(&mut self) -> Result<()> {
         self.closing.cancel();
         let mut outcome = Ok(());
@@ -167,8 +167,7 @@ impl Crowd {
         while let Some(ended) = self.tasks.join_next().await {
             outcome = outcome.and(ended.context("a buyer panicked").flatten());
         }
-        self.testimony.flush();
-        outcome
+        outcome.and(self.testimony.flush())
     }
 }
 

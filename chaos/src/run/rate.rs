@@ -3,13 +3,17 @@
 //! What had piled up is no rate: an installation that works it off settles more than is asked of it, and may
 //! do nothing afterwards. So the rate is taken from moments on at which no more waits than usual.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use ordermill_common::db::Db;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::scene::Scene;
 use crate::stage::Sight;
+use crate::testimony::Testimony;
 
 /// The load alone, before the first fault.
 const WARM_UP: Duration = Duration::from_secs(12);
@@ -36,13 +40,52 @@ struct Look {
     open: f64,
 }
 
+/// Who looks, each second from its beginning on, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Watch {
+    since: Instant,
+    looks: Arc<Mutex<Vec<Look>>>,
+    _looking: JoinSet<()>,
+}
+
+impl Watch {
+    pub(super) fn begin(scene: &Scene<'_>) -> Self {
+        let (since, looks) = (Instant::now(), Arc::default());
+        let (db, testimony) = (scene.stage.db.clone(), Arc::clone(&scene.crowd.testimony));
+        let mut looking = JoinSet::new();
+        let noted: Arc<Mutex<Vec<Look>>> = Arc::clone(&looks);
+        looking.spawn(async move {
+            loop {
+                // A look that fails is none: what is between its neighbours counts all the same.
+                if let Ok(look) = Look::take(&db, &testimony, since).await {
+                    noted.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+                }
+                sleep(LOOK).await;
+            }
+        });
+        Self { since, looks, _looking: looking }
+    }
+
+    /// What was seen from then on, which is when its seconds begin.
+    fn since(&self, from: Instant) -> Vec<Look> {
+        let from = from.duration_since(self.since).as_secs_f64();
+        let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = looks.iter().filter(|look| look.at >= from);
+        later.map(|look| Look { at: look.at - from, ..*look }).collect()
+    }
+}
+
 impl Look {
-    async fn take(scene: &Scene<'_>, since: Instant) -> Result<Self> {
+    async fn of(scene: &Scene<'_>, since: Instant) -> Result<Self> {
+        Self::take(&scene.stage.db, &scene.crowd.testimony, since).await
+    }
+
+    async fn take(db: &Db, testimony: &Testimony, since: Instant) -> Result<Self> {
         let at = since.elapsed().as_secs_f64();
-        let db = &scene.stage.db;
-        let open = f64::from(u32::try_from(Sight::prompt_orders(db).await?.len())?);
+        let open = f64::from(u32::try_from(Sight::prompt_count(db).await?)?);
         let waiting = Sight::waiting(db).await?;
-        let settled = f64::from(i32::try_from(i64::try_from(scene.crowd.accepted())? - waiting)?);
+        let accepted = i64::try_from(testimony.told().accepted)?;
+        let settled = f64::from(i32::try_from(accepted - waiting)?);
         Ok(Self { at, settled, open })
     }
 }
@@ -69,9 +112,9 @@ impl Rate {
 /// Orders settled a second; more than nothing.
 pub(super) async fn capacity(scene: &Scene<'_>, during: Duration) -> Result<f64> {
     let since = Instant::now();
-    let from = Look::take(scene, since).await?;
+    let from = Look::of(scene, since).await?;
     sleep(during).await;
-    let rate = Rate::between(&from, &Look::take(scene, since).await?);
+    let rate = Rate::between(&from, &Look::of(scene, since).await?);
     ensure!(rate.a_second > 0.0, "no order was settled in {during:?}");
     Ok(rate.a_second)
 }
@@ -88,11 +131,11 @@ impl Usual {
     /// Looks for a while. No more than `most` is taken for usual: it was more a moment ago.
     pub(super) async fn learn(scene: &Scene<'_>, most: f64) -> Result<Self> {
         let since = Instant::now();
-        let first = Look::take(scene, since).await?;
+        let first = Look::of(scene, since).await?;
         let (mut last, mut open) = (first, first.open);
         while since.elapsed() < WARM_UP {
             sleep(LOOK).await;
-            last = Look::take(scene, since).await?;
+            last = Look::of(scene, since).await?;
             open = open.max(last.open);
         }
         let rate = Rate::between(&first, &last);
@@ -100,17 +143,16 @@ impl Usual {
         Ok(Self { rate: Rate { a_second: rate.a_second.min(most), ..rate }, open })
     }
 
-    /// Waits until the rate is back, and answers what is wrong when it is not.
-    pub(super) async fn comes_back(&self, scene: &Scene<'_>) -> Option<String> {
-        let since = Instant::now();
-        let mut looks: Vec<Look> = Vec::new();
-        while since.elapsed() < RATE_BACK + WINDOW {
-            // A look that fails is none: what is between its neighbours counts all the same.
-            looks.extend(Look::take(scene, since).await);
-            if self.is_back(&looks) {
-                return None;
-            }
+    /// Waits until the rate is back after the last fault, which ended then, and answers what is wrong when it
+    /// is not.
+    pub(super) async fn comes_back(&self, watch: &Watch, ended: Instant) -> Option<String> {
+        let mut looks = watch.since(ended);
+        while !self.is_back(&looks) && ended.elapsed() < RATE_BACK + WINDOW + LOOK {
             sleep(LOOK).await;
+            looks = watch.since(ended);
+        }
+        if self.is_back(&looks) {
+            return None;
         }
         let usual = self.rate.a_second;
         let best = self.windows(&looks).map(|rate| rate.a_second).fold(0.0, f64::max);

@@ -65,6 +65,7 @@ fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
         live::note(&format!("worked off in {took:.0?}; {woken} wake-ups, at most {most} an order"));
         ensure!(most <= 3, "an order was woken {most} times");
         scene.crowd.go_on();
+        scene.heals();
         Ok(Trial::recovered(took))
     })
 }

@@ -36,6 +36,7 @@ fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>>
         let open = scene.prompt_orders().await?;
         let took = scene.until_settled(&open, now).await?;
         block_in_place(|| scene.stage.workers[place].start())?;
+        scene.heals();
         Ok(Trial::recovered(took))
     })
 }

@@ -54,6 +54,7 @@ fn crash<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial
         for place in &places {
             block_in_place(|| member(scene, *place).start_with(&[]))?;
         }
+        scene.heals();
         let trial = recovered(scene, point, &open, died, &places).await?;
         let took = trial.recovery;
         ensure!(took.is_none_or(|took| took < LONGEST), "{point}: orders waited {took:?}");
@@ -65,6 +66,7 @@ fn panic<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial
     Box::pin(async move {
         scene.expected.errors.extend(["panicked", "a request failed"]);
         let (point, places) = hit(scene, trial, PANIC_AT).await?;
+        scene.heals();
         let panicked = Instant::now();
         let open = scene.prompt_orders().await?;
         let trial = recovered(scene, point, &open, panicked, &places).await?;

@@ -48,6 +48,7 @@ fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
 
         let logs = Logs::from_now(scene)?;
         start_workers(scene, &[])?;
+        scene.heals();
         logs.until(1, "parked a dead letter", limit).await?;
         Ok(Trial { faults, recovery: took })
     })

@@ -14,6 +14,7 @@ use crate::stage::Plan;
 
 const SHORT_HOLE: Duration = Duration::from_secs(12);
 const LONG_HOLE: Duration = Duration::from_secs(90);
+const STAYS_CUT: Duration = Duration::from_secs(3);
 const SLOW: Duration = Duration::from_secs(3);
 const TAKES_EFFECT_WITHIN: Duration = Duration::from_secs(30);
 
@@ -22,7 +23,7 @@ pub(super) fn all() -> Vec<Scenario> {
     let all = [
         Scenario::new(
             "link-cut",
-            "All connections of one process to one server are reset.",
+            "All connections of one process to one server are reset, and by chance new ones as well, for 3 s.",
             (200, 5),
             cut,
         ),
@@ -34,7 +35,8 @@ pub(super) fn all() -> Vec<Scenario> {
         ),
         Scenario::new(
             "lost-commit",
-            "The database commits, and the answer is lost with the connection.",
+            "The database commits, and the answer is lost with the connection; by chance the COMMIT itself is, which \
+             looks the same.",
             (200, 5),
             lost_commit,
         ),
@@ -81,11 +83,18 @@ fn cut<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>>
     Box::pin(async move {
         scene.go_on(100, 800).await;
         let limit = scene.patience(TAKES_EFFECT_WITHIN);
+        let stays = scene.dice.percent(30);
         scene.breaks();
         let proxy = Aim::of(trial).proxy(scene);
         let before = proxy.tally();
-        proxy.cut_now();
+        if stays {
+            proxy.cut();
+            sleep(STAYS_CUT).await;
+        } else {
+            proxy.cut_now();
+        }
         takes_effect(proxy, before, limit, |tally| tally.cut).await?;
+        proxy.heal();
         settled_again(scene).await
     })
 }
@@ -115,11 +124,17 @@ fn lost_commit<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result
     Box::pin(async move {
         scene.go_on(50, 400).await;
         let limit = scene.patience(TAKES_EFFECT_WITHIN);
+        let is_done = scene.dice.percent(70);
         scene.breaks();
         let proxy = Aim::of(trial).to_database().proxy(scene);
         let before = proxy.tally();
-        proxy.drop_answer_to(b"COMMIT", 1);
-        takes_effect(proxy, before, limit, |tally| tally.answers_lost).await?;
+        if is_done {
+            proxy.drop_answer_to(b"COMMIT", 1);
+        } else {
+            proxy.drop_request(b"COMMIT", 1);
+        }
+        takes_effect(proxy, before, limit, |tally| tally.answers_lost + tally.requests_lost)
+            .await?;
         proxy.heal();
         settled_again(scene).await
     })

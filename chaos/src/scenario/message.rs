@@ -1,6 +1,6 @@
 //! Messages that come twice, out of order, too late, or that nobody can understand.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use futures::future::BoxFuture;
 use ordermill_common::broker::{Envelope, Kind, Outcome, Queue};
 use ordermill_common::id::{MessageId, OrderId};
@@ -60,6 +60,8 @@ fn duplicates<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Tria
                 sent += 1;
             }
         }
+        ensure!(sent > 0, "no message came twice");
+        scene.heals();
         Ok(Trial { faults: sent, recovery: None })
     })
 }
@@ -80,6 +82,7 @@ fn mixed_poison<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Tr
         for kind in [Kind::OrderCheckoutV1, Kind::OrderCancelV1] {
             of_nobody(scene, kind).await?;
         }
+        scene.heals();
         let open = scene.prompt_orders().await?;
         let took = scene.until_settled(&open, Instant::now()).await?;
         Ok(Trial { faults: 7, recovery: took })

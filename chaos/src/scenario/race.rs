@@ -29,6 +29,8 @@ const POINTS: [&str; 10] = [
     "void.before_call",
     "void.after_call",
 ];
+/// Where what it holds is known, and is neither paid nor cancelled yet.
+const IN_HAND: [&str; 2] = ["charge.before_call", "charge.after_call"];
 /// Orders that are asked for at once.
 const WISHES: usize = 12;
 
@@ -55,14 +57,17 @@ fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>>
         let owner = scene.stage.workers[number].owner().context("a worker without a name")?;
         let held = Sight::leased_by(&scene.stage.db, owner).await?;
         let open = scene.prompt_orders().await?;
-        let asked: BTreeSet<OrderId> = held.iter().chain(&open).take(WISHES).copied().collect();
+        // What it reserves is nobody's yet, and may have any payment method.
+        let unpaid = Sight::open_orders(&scene.stage.db).await?;
+        let any = held.iter().chain(&open).chain(&unpaid);
+        let asked: BTreeSet<OrderId> = any.take(WISHES).copied().collect();
         // A wish may wait for what the worker has locked, and meets its commit only if that comes.
         let round = (trial - 1) / u32::try_from(POINTS.len())?;
         let is_patient = round.is_multiple_of(2);
         let head_start = Duration::from_millis(scene.dice.between(50, 1_500));
         let Scene { stage, crowd, .. } = scene;
         let worker = &mut stage.workers[number];
-        let faults = if is_patient {
+        let (wished, others) = if is_patient {
             wish(crowd, &asked).await?
         } else {
             let going_on = async {
@@ -71,8 +76,14 @@ fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>>
             };
             tokio::join!(wish(crowd, &asked), going_on).0?
         };
+        let faults = u32::try_from(wished.len())? + others;
         ensure!(faults > 0, "{point}: no wish was taken");
+        ensure!(
+            held.iter().any(|order| wished.contains(order)) || !IN_HAND.contains(&point),
+            "{point}: what it has in hand was not asked for"
+        );
         worker.thaw();
+        scene.heals();
         let thawed = Instant::now();
         let took = scene.until_settled(&open, thawed).await?;
         block_in_place(|| scene.stage.workers[number].wait())?;
@@ -80,17 +91,19 @@ fn act<'a>(scene: &'a mut Scene<'_>, trial: u32) -> BoxFuture<'a, Result<Trial>>
     })
 }
 
-/// Answers how many wishes were taken.
-async fn wish(crowd: &mut Crowd, orders: &BTreeSet<OrderId>) -> Result<u32> {
-    let mut taken = 0;
-    for order in orders {
-        let order = order.to_string();
+/// Answers which of these orders' wishes were taken, and how many of others that are paid.
+async fn wish(crowd: &mut Crowd, orders: &BTreeSet<OrderId>) -> Result<(BTreeSet<OrderId>, u32)> {
+    let mut taken = BTreeSet::new();
+    for id in orders {
+        let order = id.to_string();
         let path = format!("/v1/admin/orders/{order}/cancel");
         let reply = crowd.clerk.ask("race", &order, &Request::new("POST", &path)).await?;
         crowd.testimony.wished(&order, reply.status);
-        taken += u32::from(reply.is_ok());
+        if reply.is_ok() {
+            taken.insert(*id);
+        }
     }
-    Ok(taken + pack_and_cancel(crowd).await?)
+    Ok((taken, pack_and_cancel(crowd).await?))
 }
 
 /// Asks for both at once, of some orders that are paid; answers how many of these wishes were taken.

@@ -48,6 +48,7 @@ fn act<'a>(scene: &'a mut Scene<'_>, _: u32) -> BoxFuture<'a, Result<Trial>> {
             redrive_twice(scene, *letter, *order).await?;
             faults += 1;
         }
+        scene.heals();
         let redriven = Instant::now();
         scene.until_sent(redriven).await?;
         scene.until_next(redriven).await?;

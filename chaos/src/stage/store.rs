@@ -12,6 +12,23 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Between two looks at many orders.
 const LONGEST_LOOK: Duration = Duration::from_millis(300);
 
+/// The orders that could be settled at once and are not: accepted or reserved, and to be paid with a token that the
+/// gateway answers without delay.
+macro_rules! prompt {
+    ($select:literal) => {
+        concat!(
+            $select,
+            " from ( \
+               select order_id from checkouts where wake_at is not null \
+               union \
+               select order_id from payments where wake_at is not null and status = 'pending' \
+             ) open \
+             straight_join checkouts c on c.order_id = open.order_id \
+             where c.payment_method = 'tok_approve' or c.payment_method like 'tok_decline%'"
+        )
+    };
+}
+
 /// What can be seen. Each look reads only what is under way: however many orders have ended, it costs the
 /// installation next to nothing.
 #[derive(Debug, Clone, Copy)]
@@ -42,18 +59,13 @@ impl Sight {
     /// The orders that could be settled at once and are not: accepted or reserved, and to be paid with a
     /// token that the gateway answers without delay.
     pub async fn prompt_orders(db: &Db) -> Result<Vec<OrderId>> {
-        Ok(sqlx::query_scalar(
-            "select c.order_id \
-             from ( \
-               select order_id from checkouts where wake_at is not null \
-               union \
-               select order_id from payments where wake_at is not null and status = 'pending' \
-             ) open \
-             straight_join checkouts c on c.order_id = open.order_id \
-             where c.payment_method = 'tok_approve' or c.payment_method like 'tok_decline%'",
-        )
-        .fetch_all(db.pool())
-        .await?)
+        Ok(sqlx::query_scalar(prompt!("select c.order_id")).fetch_all(db.pool()).await?)
+    }
+
+    /// How many these are.
+    pub async fn prompt_count(db: &Db) -> Result<i64> {
+        let count = prompt!("select cast(count(*) as signed)");
+        Ok(sqlx::query_scalar(count).fetch_one(db.pool()).await?)
     }
 
     /// Those of these orders that are not settled.

@@ -1,7 +1,7 @@
 //! Every call of the clients with its outcome, one JSON object a line.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -48,24 +48,39 @@ struct Line<'a> {
 #[derive(Debug)]
 pub(super) struct Log {
     started: Instant,
-    file: Mutex<BufWriter<File>>,
+    sheet: Mutex<Sheet>,
+}
+
+#[derive(Debug)]
+struct Sheet {
+    to: BufWriter<File>,
+    /// The first line that could not be written.
+    failed: Option<io::Error>,
 }
 
 impl Log {
     pub(super) fn begin(file: &Path) -> Result<Self> {
-        let file = Mutex::new(BufWriter::new(File::create(file)?));
-        Ok(Self { started: Instant::now(), file })
+        let sheet = Sheet { to: BufWriter::new(File::create(file)?), failed: None };
+        Ok(Self { started: Instant::now(), sheet: Mutex::new(sheet) })
     }
 
     pub(super) fn write(&self, at: Instant, call: Call<'_>) {
         let at_ms = at.duration_since(self.started).as_millis();
         let line = Line { at_ms, took_ms: at.elapsed().as_millis(), call };
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        // A full disk shows when the log is kept as evidence; it must not stop the clients.
-        let _ = serde_json::to_writer(&mut *file, &line).map(|()| file.write_all(b"\n"));
+        let mut sheet = self.sheet.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = serde_json::to_writer(&mut sheet.to, &line).map_err(io::Error::from);
+        // It is told in the end; a full disk must not stop the clients.
+        if let Err(error) = written.and_then(|()| sheet.to.write_all(b"\n")) {
+            sheet.failed.get_or_insert(error);
+        }
     }
 
-    pub(super) fn flush(&self) {
-        let _ = self.file.lock().unwrap_or_else(PoisonError::into_inner).flush();
+    /// Fails when a line is missing.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        let mut sheet = self.sheet.lock().unwrap_or_else(PoisonError::into_inner);
+        match sheet.failed.take() {
+            Some(error) => Err(error),
+            None => sheet.to.flush(),
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 pub use self::clicks::{DoubleClick, Moment};
 use self::log::Log;
@@ -82,9 +82,9 @@ impl Testimony {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes out what is logged so far.
-    pub fn flush(&self) {
-        self.log.flush();
+    /// Writes out what is logged so far; fails when a call is missing.
+    pub fn flush(&self) -> Result<()> {
+        self.log.flush().context("the clients' log cannot be written")
     }
 }
 

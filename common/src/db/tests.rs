@@ -154,6 +154,47 @@ async fn a_reading_that_is_never_answered_gives_its_connection_up() {
     .await;
 }
 
+/// Whether the server still has this session.
+async fn lives(db: &Db, id: u64) -> bool {
+    let count = "select cast(count(*) as signed) from information_schema.processlist where id = ?";
+    // MySQL refuses while a session sends bytes that are no text.
+    let count = sqlx::query_scalar(count).bind(id).fetch_one(db.pool()).await;
+    count.map_or(true, |count: i64| count > 0)
+}
+
+#[tokio::test]
+async fn a_begin_whose_answer_is_lost_is_begun_again_and_leaves_nothing_open() {
+    with_database(async |direct| {
+        sqlx::raw_sql("create table begun (id bigint primary key) engine = innodb")
+            .execute(direct.pool())
+            .await
+            .unwrap();
+        let schema = sqlx::query_scalar("select database()");
+        let schema: String = schema.fetch_one(direct.pool()).await.unwrap();
+        let url = server("DATABASE_URL");
+        let proxy = Proxy::before(&url).await;
+        let db = Db::new(&proxy.url(&url), 1).unwrap();
+        let first = db.read(|conn| Box::pin(connection_id(conn))).await.unwrap();
+        // Otherwise it is the pool's own question whose answer is lost.
+        within(10, "the connection is given back", async || db.pool().num_idle() == 1).await;
+        // Only the connection that is there is deaf from here on.
+        proxy.set(Cable::Deaf);
+        proxy.set(Cable::Whole);
+        let written = db.write(move |tx| {
+            let insert = format!("insert into {schema}.begun (id) values (1)");
+            Box::pin(async move {
+                sqlx::raw_sql(sqlx::AssertSqlSafe(insert)).execute(&mut **tx).await?;
+                connection_id(tx).await
+            })
+        });
+        assert_ne!(written.await.unwrap(), first);
+        let is_gone = async || !lives(&direct, first).await;
+        within(10, "the session that began is gone", is_gone).await;
+        db.close().await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_link_that_goes_silent_after_an_answer_costs_no_place_in_the_pool() {
     let url = server("DATABASE_URL");

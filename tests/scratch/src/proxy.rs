@@ -18,13 +18,37 @@ pub enum Cable {
     /// Connections are made and stay open, and carry nothing; what is sent is swallowed. The server is told when
     /// the near end closes, and the near end nothing.
     Silent,
+    /// As silent, but the server hears everything: only what it answers is swallowed.
+    Deaf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    ToServer,
+    ToClient,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct State {
     cable: Cable,
-    /// How often it went silent, so that nobody misses a short silence.
+    /// How often it went silent and deaf, so that nobody misses a short time of that.
     silences: u32,
+    deafnesses: u32,
+}
+
+impl State {
+    const WHOLE: Self = Self { cable: Cable::Whole, silences: 0, deafnesses: 0 };
+
+    /// Whether what goes this way is swallowed.
+    fn swallows(&self, way: Way) -> bool {
+        self.cable == Cable::Silent || (self.cable == Cable::Deaf && way == Way::ToClient)
+    }
+
+    /// Whether it was for a while since then.
+    fn has_swallowed(&self, way: Way, since: &Self) -> bool {
+        let has_been_deaf = self.deafnesses > since.deafnesses;
+        self.silences > since.silences || (has_been_deaf && way == Way::ToClient)
+    }
 }
 
 /// The near end. It ends with the test's runtime.
@@ -44,7 +68,7 @@ impl Proxy {
         let target = split(url).1.to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
-        let cable = Arc::new(watch::channel(State { cable: Cable::Whole, silences: 0 }).0);
+        let cable = Arc::new(watch::channel(State::WHOLE).0);
         let state = Arc::clone(&cable);
         let allowance = Arc::new(AtomicUsize::new(usize::MAX));
         let allowed = Arc::clone(&allowance);
@@ -61,8 +85,10 @@ impl Proxy {
                 counting.fetch_add(1, Ordering::SeqCst);
                 let ((near_in, near_out), (far_in, far_out)) =
                     (near.into_split(), far.into_split());
-                let to_server = carry(near_in, far_out, Arc::clone(&allowed), state.subscribe());
-                let to_client = carry(far_in, near_out, Arc::clone(&unlimited), state.subscribe());
+                let heard = (Way::ToServer, state.subscribe());
+                let to_server = carry(near_in, far_out, Arc::clone(&allowed), heard);
+                let answered = (Way::ToClient, state.subscribe());
+                let to_client = carry(far_in, near_out, Arc::clone(&unlimited), answered);
                 let living = Arc::clone(&living);
                 tokio::spawn(async move {
                     living.fetch_add(1, Ordering::SeqCst);
@@ -105,6 +131,7 @@ impl Proxy {
         self.cable.send_modify(|state| {
             state.cable = cable;
             state.silences += u32::from(cable == Cable::Silent);
+            state.deafnesses += u32::from(cable == Cable::Deaf);
         });
     }
 
@@ -136,7 +163,7 @@ async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     allowance: Arc<AtomicUsize>,
-    mut cable: watch::Receiver<State>,
+    (way, mut cable): (Way, watch::Receiver<State>),
 ) -> Option<OwnedWriteHalf> {
     let mut buffer = vec![0; 64 * 1024];
     // What was cut or swallowed once never heals: bytes are missing.
@@ -145,7 +172,7 @@ async fn carry(
     if first.cable == Cable::Cut {
         return None;
     }
-    let mut swallows = first.cable == Cable::Silent;
+    let mut swallows = first.swallows(way);
     loop {
         tokio::select! {
             // What is sent after a change meets it.
@@ -155,7 +182,7 @@ async fn carry(
                 if changed.is_err() || state.cable == Cable::Cut {
                     return None;
                 }
-                swallows |= state.silences > first.silences;
+                swallows |= state.has_swallowed(way, &first);
             }
             read = from.read(&mut buffer) => match read {
                 Ok(0) | Err(_) => return swallows.then_some(to),

@@ -124,7 +124,7 @@ impl Buyer {
     fn note(&self, place: usize, reply: Option<&Reply>) -> Option<String> {
         let reply = reply.filter(|reply| reply.status == 202)?;
         let order = reply.text("id").to_owned();
-        self.caller.testimony().answered(place, &order, &reply.body);
+        self.caller.testimony().answered(place, &order, &reply.letters);
         Some(order)
     }
 }
