@@ -20,6 +20,11 @@ fn facts(order: Status, payment: PaymentStatus) -> Facts {
     }
 }
 
+#[test]
+fn the_log_names_a_call_by_what_it_asked_for() {
+    assert_eq!([Call::Charge, Call::Void].map(Call::as_str), ["charge", "void"]);
+}
+
 fn outcomes() -> Vec<CallOutcome> {
     vec![
         CallOutcome::Captured,
