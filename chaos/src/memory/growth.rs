@@ -4,8 +4,9 @@ use std::fmt;
 
 /// Hundredths an hour.
 const LIMIT: f64 = 2.0;
-/// By so many standard errors what is measured is too much by chance once in a hundred times, at most: Student's
-/// t, for one look more than a line needs, for two, and so on. Several numbers are judged in one run, of few looks.
+/// By so many standard errors what is measured is too much by chance once in a hundred times, if the looks have nothing
+/// to do with each other: Student's t, for one look more than a line needs, for two, and so on. Several numbers are
+/// judged in one run, of few looks.
 const ERRORS: [f64; 10] = [31.82, 6.965, 4.541, 3.747, 3.365, 3.143, 2.998, 2.896, 2.821, 2.764];
 const HOUR: f64 = 3600.0;
 

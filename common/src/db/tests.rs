@@ -1,9 +1,11 @@
 //! What every session is told, whatever the server's own settings are.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ordermill_scratch::{Cable, Proxy, server, within};
 use sqlx::MySqlConnection;
+use tokio::time::timeout;
 
 use super::scratch::{with_database, with_pool_of};
 use super::{Db, Error, Result, Trouble, migrations_are_current};
@@ -187,7 +189,9 @@ async fn a_begin_whose_answer_is_lost_is_begun_again_and_leaves_nothing_open() {
                 connection_id(tx).await
             })
         });
-        assert_ne!(written.await.unwrap(), first);
+        // It gives the first connection ten seconds.
+        let written = timeout(Duration::from_secs(40), written).await.expect("it is written");
+        assert_ne!(written.unwrap(), first);
         let is_gone = async || !lives(&direct, first).await;
         within(10, "the session that began is gone", is_gone).await;
         db.close().await;
